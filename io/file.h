@@ -1,0 +1,79 @@
+#pragma once
+
+#include <braid/result.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace braid::io {
+
+/// Block size of the log and of everything that is read or written direct.
+inline constexpr std::size_t block_bytes = 4096;
+
+/// Rounds up to whole blocks.
+constexpr std::uint64_t whole_blocks(std::uint64_t bytes) {
+    return (bytes + block_bytes - 1) / block_bytes * block_bytes;
+}
+
+/// Whether a write is durable when it returns (data, and the size if it grew the file) or stays in
+/// caches until `sync`.
+enum class WriteMode : std::uint8_t { cached, durable };
+
+/// The bytes of a file as read-only memory. The view lives as long as this object, through renames
+/// and removal of the file. A truncation by somebody else, or a medium that fails, is a SIGBUS.
+class Mapping {
+public:
+    virtual ~Mapping() = default;
+    [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+
+protected:
+    explicit Mapping(Bytes bytes) : bytes_(bytes) {}
+    Bytes bytes_;
+};
+
+/// An open file. Reads and writes of different threads may overlap in time; what a reader sees of a
+/// write under way is undefined. Errors name the file, the offset and the system's reason.
+///
+/// `read` and `write` are whole: they carry on after a short transfer, EINTR and EAGAIN. The raw
+/// calls below them are what an implementation supplies, and what a test makes fail.
+class File {
+public:
+    explicit File(std::string name) : name_(std::move(name)) {}
+    virtual ~File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+    /// Reads until the buffer is full or the file ends; returns the bytes read. Blocks.
+    [[nodiscard]] Result<std::size_t> read(std::span<std::byte> into, std::uint64_t offset);
+    /// Writes all bytes. A file opened direct wants address, length and offset in whole blocks.
+    /// After an error any part may have been written. Blocks.
+    [[nodiscard]] Result<void> write(Bytes bytes, std::uint64_t offset, WriteMode mode);
+    /// Makes every finished write, and the file's size, durable (fdatasync). After an error nothing
+    /// is known, and a second call that succeeds proves nothing: write anew. Blocks.
+    [[nodiscard]] Result<void> sync();
+    [[nodiscard]] Result<std::uint64_t> size();
+    /// Maps [0, length), which must lie within the file, read-only.
+    [[nodiscard]] Result<std::unique_ptr<Mapping>> map(std::uint64_t length);
+
+    // What the system's calls return: a count, or -errno. Implemented by each disk, called by the
+    // functions above and by `Queue`.
+    virtual std::int64_t raw_read(std::span<std::byte> into, std::uint64_t offset) = 0;
+    virtual std::int64_t raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) = 0;
+    virtual std::int64_t raw_sync() = 0;
+    virtual std::int64_t raw_size() = 0;
+    /// Sets `out` and returns 0, or -errno.
+    virtual std::int64_t raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) = 0;
+
+private:
+    std::string name_;
+};
+
+/// The error for a call that returned -errno: `no_space` for ENOSPC, EDQUOT and EFBIG, else `io`;
+/// "<call> <file> at offset <offset>: <reason>".
+[[nodiscard]] Error system_error(std::string_view call, const std::string& file,
+                                 std::uint64_t offset, std::int64_t negative_errno);
+
+}  // namespace braid::io

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "io/file.h"
+
+namespace braid::io {
+
+/// One write or sync to be done. File and bytes must stay until its completion is taken.
+struct Request {
+    enum class Kind : std::uint8_t { write, sync };
+
+    Kind kind = Kind::write;
+    WriteMode mode = WriteMode::cached;  ///< of a write
+    File* file = nullptr;
+    Bytes bytes;  ///< of a write
+    std::uint64_t offset = 0;
+    std::uint64_t token = 0;  ///< comes back in the completion
+};
+
+/// The end of a request: done whole, or failed. After a failed write any part may have been written.
+struct Completion {
+    std::uint64_t token = 0;
+    Result<void> result;
+};
+
+/// Writes and syncs under way, finished in any order. One thread uses a queue, the one that first
+/// submits to it. Short writes, EINTR and EAGAIN are carried on inside, so that a completion always
+/// speaks of the whole request.
+class Queue {
+public:
+    virtual ~Queue() = default;
+
+    /// Hands in a request. Requests in flight have no order between them: what must come later is
+    /// submitted after the earlier one's completion. Never blocks, never fails: what goes wrong comes
+    /// back as a completion.
+    void submit(const Request& request);
+    /// Takes one completion if there is one. Never blocks.
+    [[nodiscard]] bool poll(Completion& out);
+    /// Takes one completion, waiting for it. At least one request must be in flight.
+    [[nodiscard]] Completion wait();
+    [[nodiscard]] std::size_t in_flight() const noexcept { return active_; }
+
+protected:
+    /// What the kernel says of a started request: a count of bytes, 0 for a sync, or -errno.
+    struct RawCompletion {
+        std::size_t slot;
+        std::int64_t result;
+    };
+    /// Starts a request under a slot number; its RawCompletion bears the slot.
+    virtual void start(const Request& request, std::size_t slot) = 0;
+    /// Takes one raw completion; waits for one if `block`. False if there is none.
+    virtual bool reap(RawCompletion& out, bool block) = 0;
+
+private:
+    bool take(Completion& out, bool block);
+
+    std::vector<Request> slots_;  // what is left of each request
+    std::vector<std::size_t> free_slots_;
+    std::size_t active_ = 0;
+};
+
+/// A queue that does each request at once, in the caller's thread, with the file's own calls. For
+/// callers that lead a commit, and for disks without a ring.
+[[nodiscard]] std::unique_ptr<Queue> make_blocking_queue();
+
+}  // namespace braid::io
