@@ -1,0 +1,14 @@
+#pragma once
+
+/// Braid: an embedded store for append-only event streams. This header is the whole interface.
+
+#include <braid/check.hpp>
+#include <braid/entry.hpp>
+#include <braid/error.hpp>
+#include <braid/options.hpp>
+#include <braid/reader.hpp>
+#include <braid/result.hpp>
+#include <braid/status.hpp>
+#include <braid/store.hpp>
+#include <braid/transaction.hpp>
+#include <braid/types.hpp>

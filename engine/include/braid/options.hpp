@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <braid/types.hpp>
+
+namespace braid {
+
+/// How the store's own threads write. The guarantees are the same.
+enum class Io : std::uint8_t {
+    automatic,  ///< io_uring where the kernel allows it, else plain calls; `Store::stat` says which
+    uring,      ///< io_uring, or opening fails and names the likely cause
+    posix,      ///< plain calls
+};
+
+/// What a commit waits for.
+enum class Durability : std::uint8_t {
+    durable,   ///< the log is flushed past it: it survives a crash and a power cut
+    buffered,  ///< it is in memory and will be flushed within `flush_interval`; a crash may take it
+};
+
+/// What a reader sees.
+enum class Level : std::uint8_t {
+    committed,  ///< everything acknowledged, buffered commits too
+    durable,    ///< only what no crash can take back
+};
+
+/// How stored bytes are read.
+enum class ReadMode : std::uint8_t {
+    mapped,  ///< through read-only mappings: fastest; a medium that fails is a SIGBUS
+    copied,  ///< through read calls: a medium that fails is an `io` error
+};
+
+/// Options of `Store::open`. Sizes are bytes.
+struct Options {
+    /// Make the store if the directory is missing or empty; without it that is `not_found`.
+    bool create = false;
+    /// Look at the store without writing anything, beside a writer or alone.
+    bool read_only = false;
+    Io io = Io::automatic;
+    /// How long opening for writing waits for another writer to be gone before it says `locked`.
+    std::chrono::milliseconds lock_wait{2000};
+
+    /// Longest time that a buffered commit stays unflushed. 1 ms to 1 h.
+    std::chrono::milliseconds flush_interval{10};
+    /// Size that log files grow to; 16 KiB to 4 GiB. Larger files roll less often.
+    std::uint64_t log_file_bytes = std::uint64_t{64} << 20;
+    /// Bound on all log files; at least 4 × log_file_bytes' minimum. Bounds recovery time.
+    std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
+    /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
+    std::uint32_t batches_in_flight = 1;
+
+    /// Memory for entries that no drain has moved to packs and pieces yet; at least 16 KiB.
+    std::uint64_t tail_bytes_max = std::uint64_t{64} << 20;
+    /// Unit in which that memory is taken; 4 KiB to 64 MiB.
+    std::uint64_t arena_chunk_bytes = std::uint64_t{1} << 20;
+    /// A segment that brings this much to one drain gets a piece in its own append file.
+    std::uint64_t piece_bytes_min = std::uint64_t{1} << 20;
+    /// Size at which a segment's own append file is followed by a new one; at least piece_bytes_min.
+    std::uint64_t segment_file_bytes = std::uint64_t{256} << 20;
+
+    /// Largest payload and metadata of one record; at most 64 MiB.
+    std::uint64_t record_bytes_max = std::uint64_t{16} << 20;
+    /// Largest sum of records in one transaction; at most 64 MiB.
+    std::uint64_t transaction_bytes_max = std::uint64_t{16} << 20;
+    /// Most segments in one transaction.
+    std::uint32_t transaction_segments_max = 1024;
+
+    /// Bound on store files kept open for reading.
+    std::uint32_t open_files_max = 1024;
+    ReadMode read_mode = ReadMode::mapped;
+};
+
+/// Longest name of a space or segment, in bytes; the shortest is 1.
+inline constexpr std::size_t name_bytes_max = 255;
+
+}  // namespace braid

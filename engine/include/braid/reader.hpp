@@ -1,0 +1,106 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <braid/entry.hpp>
+#include <braid/options.hpp>
+#include <braid/result.hpp>
+
+namespace braid {
+
+inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
+
+/// Bounds of a read of one segment; all of them hold together, both ends are inclusive, and an
+/// inverted range is empty.
+struct SegmentBounds {
+    Sequence from = 0;
+    Sequence to = no_limit;
+    Timestamp from_time = 0;
+    Timestamp to_time = no_limit;
+    /// Only entries beyond this position.
+    Position after = 0;
+    /// Most entries to deliver; 0 means no limit.
+    std::uint64_t limit = 0;
+    /// From the newest within the bounds to the oldest.
+    bool backward = false;
+    Level level = Level::committed;
+};
+
+/// Bounds of a read of spaces or the whole store, in commit order.
+struct Bounds {
+    /// A cursor: only entries beyond this position.
+    Position after = 0;
+    Timestamp from_time = 0;
+    Timestamp to_time = no_limit;
+    std::uint64_t limit = 0;  ///< 0 means no limit
+    bool backward = false;
+    Level level = Level::committed;
+};
+
+/// A space to read, from its own cursor.
+struct SpaceCursor {
+    std::string space;
+    Position after;
+};
+
+/// What a follower starts after, and how far it may run.
+struct FollowBounds {
+    Position after = 0;
+    Level level = Level::durable;
+};
+
+class ReaderBody;
+
+/// Walks entries of the store as it stood when the reader was opened. Used by one thread at a time;
+/// any number of readers may run beside writers. It keeps the store's memory alive, also past
+/// `Store::close`, after which it ends with `closed` where it would have to read on.
+class Reader {
+public:
+    Reader(Reader&&) noexcept;
+    Reader& operator=(Reader&&) noexcept;
+    ~Reader();
+
+    /// The next entry or the error that stands in its place; nullptr only at a true end. What it
+    /// points to, and all views in it, are valid until the next call or the reader's end. After an
+    /// error it returns the same error again. May read from the disk.
+    const Result<Entry>* next();
+
+    /// Where reading can be resumed with `.after`: the position of the last entry seen, but never
+    /// beyond what was durable then. 0 before any.
+    [[nodiscard]] Position cursor() const;
+
+private:
+    friend class Store;
+    explicit Reader(std::unique_ptr<ReaderBody> body);
+    std::unique_ptr<ReaderBody> body_;
+};
+
+/// Walks history, then goes on live, without a seam: every entry beyond its start exactly once, in
+/// order. Used by one thread at a time.
+class Follower {
+public:
+    Follower(Follower&&) noexcept;
+    Follower& operator=(Follower&&) noexcept;
+    ~Follower();
+
+    /// Waits for the next entry; an error `closed` when the store closes. Never nullptr.
+    const Result<Entry>* next();
+    /// Waits at most `timeout`; nullptr when nothing came.
+    const Result<Entry>* next(std::chrono::nanoseconds timeout);
+    /// Never waits; nullptr when nothing is there yet.
+    const Result<Entry>* try_next() { return next(std::chrono::nanoseconds(0)); }
+    /// As `Reader::cursor`.
+    [[nodiscard]] Position cursor() const;
+
+private:
+    friend class Store;
+    explicit Follower(std::unique_ptr<ReaderBody> body);
+    std::unique_ptr<ReaderBody> body_;
+};
+
+}  // namespace braid

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <braid/types.hpp>
+
+namespace braid {
+
+/// One segment. All zero where it has no entry.
+struct SegmentStatus {
+    Sequence first_sequence;
+    Sequence last_sequence;
+    Timestamp first_timestamp;
+    Timestamp last_timestamp;
+    Position last_position;
+};
+
+/// The whole store.
+struct StoreStat {
+    Uuid uuid{};
+    std::string io;  ///< "uring" or "posix", with the reason where it is a fallback
+    std::uint64_t spaces = 0;
+    std::uint64_t segments = 0;
+    Position sequenced;
+    Position committed;
+    Position durable;
+    Position drained;
+    TransactionNumber last_transaction;
+    Timestamp last_timestamp;
+    std::uint64_t tail_bytes = 0;  ///< memory held by entries that are not drained
+    std::uint64_t log_bytes = 0;   ///< capacity of all log files
+    std::uint64_t log_files = 0;
+    std::uint64_t pack_bytes = 0;
+    std::uint64_t packs = 0;
+    std::uint64_t piece_bytes = 0;
+    std::uint64_t pieces = 0;
+    /// What recovery did at this opening.
+    std::uint64_t recovered_transactions = 0;
+    std::uint64_t recovered_bytes = 0;
+    /// Bytes of a torn, never acknowledged tail that recovery cut; where, in words, or empty.
+    std::uint64_t torn_bytes = 0;
+    std::string torn_tail;
+    /// Files in the directory that are not the store's; they are never touched.
+    std::vector<std::string> unknown_files;
+};
+
+/// Counters since the store was opened.
+struct Metrics {
+    std::uint64_t commits = 0;
+    std::uint64_t records = 0;
+    std::uint64_t conflicts = 0;
+    std::uint64_t batches = 0;
+    std::uint64_t log_bytes_written = 0;
+    std::uint64_t log_flushes = 0;
+    std::uint64_t drains = 0;
+    std::uint64_t drained_bytes = 0;
+};
+
+/// A place where stored bytes are not what they must be.
+struct Damage {
+    std::string file;
+    std::uint64_t offset = 0;
+    std::string what;  ///< in words, with expected and found
+};
+
+/// What `Store::verify` looked at and found.
+struct VerifyReport {
+    struct File {
+        std::string name;
+        std::uint64_t bytes = 0;  ///< covered by checks
+    };
+    std::vector<File> files;
+    std::uint64_t records = 0;
+    std::uint64_t transactions = 0;
+    std::vector<Damage> damages;
+    /// Files in the directory that are not the store's.
+    std::vector<std::string> unknown_files;
+};
+
+}  // namespace braid

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <braid/options.hpp>
+#include <braid/reader.hpp>
+#include <braid/result.hpp>
+#include <braid/status.hpp>
+#include <braid/transaction.hpp>
+
+namespace braid {
+
+/// A page of a listing by name.
+struct Page {
+    std::string after;           ///< only names beyond this one, in unsigned byte order
+    std::uint64_t limit = 0;     ///< 0 means no limit
+};
+
+/// One directory with all its spaces. A handle: moving it is cheap, all members but `close`, moving
+/// and destruction may be called by any thread at any time. Destroying an open store closes it.
+class Store {
+public:
+    /// Opens a store, recovering what a crash left. Blocks; reads the catalog and the log.
+    ///
+    /// Errors: `not_found` (no store there, and not `create`), `invalid_argument` (an option out of
+    /// its range; a directory that holds something else), `locked`, `corrupt` (names file and
+    /// offset; nothing was changed), `unsupported_version`, `io`, `no_space`.
+    [[nodiscard]] static Result<Store> open(const std::string& directory,
+                                            const Options& options = {});
+
+    Store(Store&&) noexcept;
+    Store& operator=(Store&&) noexcept;
+    ~Store();
+
+    /// Flushes and drains everything, and frees the directory. Commits under way are finished first;
+    /// later calls get `closed`. The error says what could not be written; what was acknowledged as
+    /// durable is safe in any case.
+    Result<void> close();
+
+    /// A new, empty transaction. `read_only`: its commit is `invalid_argument`.
+    [[nodiscard]] Transaction begin();
+    /// One record in a transaction of its own.
+    Result<Receipt> append(std::string_view space, std::string_view segment, Bytes payload,
+                           const AppendOptions& options = {},
+                           Durability durability = Durability::durable);
+    Result<Receipt> append(std::string_view space, std::string_view segment,
+                           std::string_view payload, const AppendOptions& options = {},
+                           Durability durability = Durability::durable);
+
+    /// Readers end where the store stood when they were opened. What is missing reads as empty; an
+    /// `.after` beyond the end is `out_of_range`, told by the first `next`.
+    [[nodiscard]] Reader read_segment(std::string_view space, std::string_view segment,
+                                      const SegmentBounds& bounds = {}) const;
+    [[nodiscard]] Reader read_space(std::string_view space, const Bounds& bounds = {}) const;
+    /// Several spaces as one stream in commit order, each from its own cursor or, if that is later,
+    /// from `bounds.after`.
+    [[nodiscard]] Reader read_spaces(const std::vector<SpaceCursor>& spaces,
+                                     const Bounds& bounds = {}) const;
+    [[nodiscard]] Reader read_all(const Bounds& bounds = {}) const;
+
+    [[nodiscard]] Follower follow_segment(std::string_view space, std::string_view segment,
+                                          const FollowBounds& bounds = {}) const;
+    [[nodiscard]] Follower follow_space(std::string_view space,
+                                        const FollowBounds& bounds = {}) const;
+    [[nodiscard]] Follower follow_all(const FollowBounds& bounds = {}) const;
+
+    /// The segment's newest entry, or none.
+    [[nodiscard]] Result<std::optional<KeptEntry>> peek(std::string_view space,
+                                                        std::string_view segment,
+                                                        Level level = Level::committed) const;
+    /// All zero where the segment is missing.
+    [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
+                                               std::string_view segment) const;
+    /// Names with a committed entry, in unsigned byte order.
+    [[nodiscard]] Result<std::vector<std::string>> spaces(const Page& page = {}) const;
+    [[nodiscard]] Result<std::vector<std::string>> segments(std::string_view space,
+                                                            const Page& page = {}) const;
+
+    /// Waits until everything committed before the call is durable.
+    Result<void> sync();
+    /// Moves what is durable out of memory and log into packs and pieces. Happens by itself.
+    Result<void> drain();
+    /// With `read_only`: looks again at what a writer has written since; new readers see it.
+    Result<void> refresh();
+
+    /// Checks every byte that the store vouches for, in the whole directory. Reads it all. The
+    /// error is for what could not be read; damage is in the report. Works on any store opened.
+    [[nodiscard]] Result<VerifyReport> verify() const;
+    [[nodiscard]] StoreStat stat() const;
+    [[nodiscard]] Metrics metrics() const;
+
+private:
+    explicit Store(std::shared_ptr<Engine> engine);
+    std::shared_ptr<Engine> engine_;
+};
+
+}  // namespace braid

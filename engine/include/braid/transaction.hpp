@@ -1,0 +1,126 @@
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <braid/entry.hpp>
+#include <braid/options.hpp>
+#include <braid/result.hpp>
+
+namespace braid {
+
+/// What a transaction demands of a segment before it may commit.
+struct Expectation {
+    enum class Kind : std::uint8_t { any, none, exists, sequence };
+    Kind kind = Kind::any;
+    Sequence next;  ///< with `sequence`: the number that the segment's next entry must get
+
+    bool operator==(const Expectation&) const = default;
+};
+
+namespace expect {
+/// No demand.
+constexpr Expectation any() { return {}; }
+/// The segment never had an entry.
+constexpr Expectation none() { return {Expectation::Kind::none, {}}; }
+/// The segment has had an entry.
+constexpr Expectation exists() { return {Expectation::Kind::exists, {}}; }
+/// The next entry gets `sequence`. 0 is never met.
+constexpr Expectation sequence(Sequence sequence) { return {Expectation::Kind::sequence, sequence}; }
+/// The segment's last entry has `sequence` (0: there is none): the next one gets sequence + 1.
+constexpr Expectation last(Sequence sequence) {
+    return {Expectation::Kind::sequence, sequence + 1};
+}
+}  // namespace expect
+
+/// Metadata as a caller gives it: a view of pairs, copied by the call it is given to.
+class MetadataList {
+public:
+    MetadataList() = default;
+    MetadataList(std::initializer_list<KeyValue> pairs) : pairs_(pairs.begin(), pairs.size()) {}
+    MetadataList(std::span<const KeyValue> pairs) : pairs_(pairs) {}
+    MetadataList(const std::vector<KeyValue>& pairs) : pairs_(pairs) {}
+
+    [[nodiscard]] std::span<const KeyValue> pairs() const noexcept { return pairs_; }
+
+private:
+    std::span<const KeyValue> pairs_;
+};
+
+struct AppendOptions {
+    MetadataList metadata;
+    Expectation expect;  ///< judged against the segment as this append finds it
+};
+
+/// The sequences that one segment got.
+struct SequenceRange {
+    Sequence first;
+    Sequence last;
+};
+
+/// What a commit was given.
+struct Receipt {
+    TransactionNumber transaction;  ///< 0 if there was nothing to write
+    Position first_position;
+    Position last_position;
+    Timestamp timestamp;
+    /// One range a segment, in the order in which the transaction first appended to them.
+    boost::container::small_vector<SequenceRange, 2> segments;
+};
+
+/// Called once with the outcome, on a thread of the store's or on the caller's before
+/// `commit_async` returns. It must not block, nor throw, nor close the store.
+using CommitCallback = std::function<void(Result<Receipt>)>;
+
+class Engine;
+class TransactionBody;
+
+/// Appends that become visible and durable together, or not at all. Made by `Store::begin`; used by
+/// one thread at a time. It holds no lock and no place in any order until it is committed: an open
+/// transaction hinders nobody. Destroying it drops it.
+///
+/// Errors in building it (a name too long, a record too large) are kept: the first one is what
+/// `commit` returns, and nothing is written.
+class Transaction {
+public:
+    Transaction(Transaction&&) noexcept;
+    Transaction& operator=(Transaction&&) noexcept;
+    ~Transaction();
+
+    /// Adds a record to a segment, which is created by the commit if it is new. Copies all that it
+    /// is given. Never blocks.
+    Transaction& append(std::string_view space, std::string_view segment, Bytes payload,
+                        const AppendOptions& options = {});
+    Transaction& append(std::string_view space, std::string_view segment, std::string_view payload,
+                        const AppendOptions& options = {});
+    /// Demands something of a segment as it stands before this transaction, written or not.
+    Transaction& require(std::string_view space, std::string_view segment, Expectation expectation);
+
+    /// Commits at the level asked for; blocks until it is reached. Afterwards the transaction is
+    /// empty and can be used again. An empty one succeeds and writes nothing.
+    ///
+    /// Errors: `conflict` (names each expectation that was not met), `invalid_argument`,
+    /// `too_large`, `no_space`, `failed`, `closed`: nothing was written and no number used.
+    /// `unknown_outcome`: reopening the store decides.
+    Result<Receipt> commit(Durability durability = Durability::durable);
+    /// The same without waiting. Blocks only while the store's memory budget is full.
+    void commit_async(CommitCallback callback, Durability durability = Durability::durable);
+
+    /// Drops everything added, and the first error. The transaction can be used again.
+    void clear();
+
+private:
+    friend class Store;
+    Transaction(std::shared_ptr<Engine> engine);
+
+    std::shared_ptr<Engine> engine_;
+    std::unique_ptr<TransactionBody> body_;
+};
+
+}  // namespace braid
