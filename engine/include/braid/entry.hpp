@@ -10,13 +10,6 @@
 
 namespace braid {
 
-/// One key and value of a record's metadata: any bytes, in the order given, keys may repeat.
-struct KeyValue {
-    std::string_view key;
-    std::string_view value;
-    bool operator==(const KeyValue&) const = default;
-};
-
 /// The metadata of an entry, decoded as it is walked. A view: it lives as long as its entry.
 class Metadata {
 public:

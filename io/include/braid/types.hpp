@@ -55,6 +55,7 @@ using SpaceId = Number<struct SpaceKind>;
 /// A store's identity, made when it is created.
 using Uuid = std::array<std::uint8_t, 16>;
 
+/// Bytes of somebody else's; a view.
 using Bytes = std::span<const std::byte>;
 
 /// The bytes of a text. The view lives as long as the text does.
@@ -65,5 +66,12 @@ inline Bytes as_bytes(std::string_view text) noexcept {
 inline std::string_view as_text(Bytes bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+
+/// One key and value of a record's metadata: any bytes, in the order given, keys may repeat.
+struct KeyValue {
+    std::string_view key;
+    std::string_view value;
+    bool operator==(const KeyValue&) const = default;
+};
 
 }  // namespace braid

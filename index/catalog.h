@@ -1,0 +1,125 @@
+#pragma once
+
+#include <boost/endian/buffers.hpp>
+#include <braid/result.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "index/space_order.h"
+#include "io/disk.h"
+#include "segment/change.h"
+#include "segment/file_header.h"
+#include "segment/link.h"
+#include "segment/segment_file.h"
+
+namespace braid::index {
+
+/// catalog-<number>: a file header, then records one behind the other, each on a multiple of 8 bytes.
+/// The first record of a file is a snapshot of everything; each further one is a drain. A new catalog
+/// file is written whole under another name, synced, renamed into place, and the directory synced.
+struct CatalogRecordHeader {
+    boost::endian::little_uint64_buf_t checksum;       ///< of bytes 8..47, seeded with store and file
+    boost::endian::little_uint64_buf_t body_checksum;  ///< of the body, same seed
+    boost::endian::little_uint64_buf_t number;         ///< dense, across files
+    boost::endian::little_uint64_buf_t previous;       ///< header checksum of the record before, or 0
+    boost::endian::little_uint64_buf_t body_bytes;
+    boost::endian::little_uint32_buf_t kind;           ///< CatalogRecordKind
+    boost::endian::little_uint32_buf_t magic;
+};
+static_assert(sizeof(CatalogRecordHeader) == 48);
+inline constexpr std::uint32_t catalog_record_magic = 0x44524343;  // "CCRD"
+
+enum class CatalogRecordKind : std::uint32_t { snapshot = 1, drain = 2 };
+
+/// A pack, as the catalog knows it.
+struct PackInfo {
+    std::uint32_t number = 0;
+    std::uint64_t extents_end = 0;   ///< end of its last extent
+    std::uint64_t order_offset = 0;  ///< of its space order
+    std::uint64_t bytes = 0;         ///< of the whole file
+    Position first_position;
+    Position last_position;
+    std::uint32_t pieces = 0;        ///< written by the same drain
+    std::uint32_t first_piece = 0;   ///< index of the first of them among all pieces ever written
+    bool operator==(const PackInfo&) const = default;
+};
+
+/// A segment that a drain touched (or, in a snapshot, any segment).
+struct SegmentUpdate {
+    SegmentId segment;
+    Sequence last_sequence;
+    Position last_position;
+    Timestamp first_timestamp;
+    Timestamp last_timestamp;
+    segment::Link head;             ///< its newest extent
+    segment::Link anchor;           ///< its newest anchor
+    std::uint32_t extents_since_anchor = 0;
+    bool operator==(const SegmentUpdate&) const = default;
+};
+
+/// One record: what a drain did, or everything.
+struct CatalogRecord {
+    CatalogRecordKind kind = CatalogRecordKind::drain;
+    Position cut;                   ///< all entries up to it are in packs and pieces
+    TransactionNumber transaction;  ///< all transactions up to it are in this catalog
+    Timestamp timestamp;            ///< of the last of them
+    SpaceId next_space = 1;
+    SegmentId next_segment = 1;
+    std::vector<segment::Change> names;
+    std::vector<PackInfo> packs;
+    std::vector<segment::Piece> pieces;
+    std::vector<SegmentUpdate> segments;
+    std::vector<OrderSection> sections;
+    bool operator==(const CatalogRecord&) const = default;
+};
+
+/// The body's encoding: entries of varint type, varint length, content; an unknown type is
+/// unsupported. Types are in catalog.cc; consumers, transaction ids, trims, deletes and retired files
+/// have theirs reserved.
+void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& out);
+[[nodiscard]] Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body);
+
+[[nodiscard]] std::string catalog_name(std::uint64_t number);
+
+/// Where the next record goes.
+struct CatalogEnd {
+    std::uint64_t file = 0;    ///< number of the catalog file
+    std::uint64_t offset = 0;  ///< in it
+    std::uint64_t next_record = 1;
+    std::uint64_t last_checksum = 0;
+};
+
+/// What loading found.
+struct LoadedCatalog {
+    Uuid store{};
+    CatalogEnd end;
+    /// Offset and bytes of the last record if it is a drain's: a writer must write these very bytes
+    /// again and sync them before it relies on them, since they may have been read from a cache.
+    std::uint64_t doubtful_offset = 0;
+    std::vector<std::byte> doubtful;
+    /// Bytes behind the last good record: a drain that never committed. A writer goes on in a new file.
+    std::uint64_t torn_bytes = 0;
+};
+
+/// Numbers of the catalog files in a listing, rising.
+[[nodiscard]] std::vector<std::uint64_t> catalog_numbers(
+    const std::vector<io::DirectoryEntry>& files);
+
+/// Reads the newest catalog file and hands its records to `apply` in order. `not_found` if there is
+/// none. A record that is bad with a good later one behind it is `corrupt`, as is anything bad in the
+/// snapshot; a bad last one is torn. Blocks.
+[[nodiscard]] Result<LoadedCatalog> load_catalog(
+    io::Disk& disk, const std::function<Result<void>(const CatalogRecord&)>& apply);
+
+/// The bytes of the next record, to be written at `end.offset`; moves `end` behind it.
+[[nodiscard]] std::vector<std::byte> encode_catalog_record(const CatalogRecord& record,
+                                                           const Uuid& store, CatalogEnd& end);
+
+/// Writes a new catalog file with `snapshot` as its only record and removes older ones: write under
+/// another name, sync, rename, sync the directory. The store's first file has number 1. Moves `end` to
+/// its end, or leaves it as it was after an error. Blocks.
+[[nodiscard]] Result<void> write_catalog_file(io::Disk& disk, const CatalogRecord& snapshot,
+                                              const Uuid& store, CatalogEnd& end);
+
+}  // namespace braid::index

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/endian/buffers.hpp>
+#include <braid/result.hpp>
+#include <string>
+#include <vector>
+
+#include "segment/frame.h"
+#include "segment/segment_file.h"
+
+namespace braid::index {
+
+/// The sparse index behind a piece: a header, then an entry for the first frame and for about one
+/// frame in every `sparse_interval_bytes`. The checksum covers everything behind it; the covered range
+/// must be the piece's. It is never trusted over the frames: where it doesn't fit it is built again.
+struct SparseIndexHeader {
+    boost::endian::little_uint64_buf_t checksum;  ///< seeded with the store
+    boost::endian::little_uint32_buf_t magic;
+    boost::endian::little_uint32_buf_t count;
+    boost::endian::little_uint64_buf_t segment;
+    boost::endian::little_uint64_buf_t frames_offset;
+    boost::endian::little_uint64_buf_t frames_bytes;
+    boost::endian::little_uint64_buf_t first_sequence;
+    boost::endian::little_uint64_buf_t last_sequence;
+    boost::endian::little_uint64_buf_t reserved;
+};
+static_assert(sizeof(SparseIndexHeader) == 64);
+inline constexpr std::uint32_t sparse_index_magic = 0x58444953;  // "SIDX"
+inline constexpr std::size_t sparse_interval_bytes = 4096;
+
+struct SparseEntry {
+    Sequence sequence;
+    Position position;
+    Timestamp timestamp;
+    std::uint64_t offset = 0;  ///< of the frame, from the piece's first byte
+    bool operator==(const SparseEntry&) const = default;
+};
+inline constexpr std::size_t sparse_entry_bytes = 32;
+
+/// The sparse index of one piece in memory.
+class SparseIndex {
+public:
+    /// Walks the piece's frames (`frames`: its frames_bytes bytes), trusting their headers.
+    /// `corrupt` where they don't follow each other; `file` and `piece.offset` are for the sentence.
+    [[nodiscard]] static Result<SparseIndex> build(const segment::Piece& piece, Bytes frames,
+                                                   const std::string& file);
+    /// Reads an encoded index. `corrupt` if it is damaged or isn't this piece's.
+    [[nodiscard]] static Result<SparseIndex> decode(Bytes encoded, const segment::Piece& piece,
+                                                    std::uint64_t store_seed,
+                                                    const std::string& file);
+    [[nodiscard]] std::vector<std::byte> encode(const segment::Piece& piece,
+                                                std::uint64_t store_seed) const;
+
+    /// Offset (from the piece's first byte) of an indexed frame at or before the one that holds the
+    /// sequence; 0 if it lies before the piece. Interpolates; at most about log n probes.
+    [[nodiscard]] std::uint64_t seek(Sequence sequence) const noexcept;
+    [[nodiscard]] std::uint64_t seek(Position position) const noexcept;
+    /// At or before the first frame whose timestamp is not below `timestamp`.
+    [[nodiscard]] std::uint64_t seek(Timestamp timestamp) const noexcept;
+
+    [[nodiscard]] const std::vector<SparseEntry>& entries() const noexcept { return entries_; }
+
+private:
+    std::vector<SparseEntry> entries_;
+};
+
+}  // namespace braid::index

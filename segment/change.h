@@ -1,0 +1,56 @@
+#pragma once
+
+#include <boost/endian/buffers.hpp>
+#include <braid/result.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "segment/encoding.h"
+#include "segment/item.h"
+
+namespace braid::segment {
+
+/// Head of a change record in the log: the common prefix and the transaction that it belongs to. The
+/// checksum is XXH3-64(store seed, all bytes behind it).
+struct ChangeHeader {
+    ItemPrefix prefix;
+    boost::endian::little_uint64_buf_t transaction;
+};
+static_assert(sizeof(ChangeHeader) == 24);
+inline constexpr std::size_t change_header_bytes = sizeof(ChangeHeader);
+
+/// A space got its id; body: varint id, text name.
+struct SpaceNamed {
+    SpaceId space;
+    std::string name;
+    bool operator==(const SpaceNamed&) const = default;
+};
+/// A segment got its id; body: varint id, varint space, text name.
+struct SegmentNamed {
+    SegmentId segment;
+    SpaceId space;
+    std::string name;
+    bool operator==(const SegmentNamed&) const = default;
+};
+using Change = std::variant<SpaceNamed, SegmentNamed>;
+
+[[nodiscard]] ItemType change_type(const Change& change) noexcept;
+/// Appends the body of a change, without any head.
+void encode_change_body(const Change& change, std::vector<std::byte>& out);
+/// `corrupt` for a body that can't be decoded or has bytes left, `unsupported_version` for a type that
+/// this version doesn't know.
+[[nodiscard]] Result<Change> decode_change_body(ItemType type, Bytes body);
+
+/// Appends a whole change item without its numbers, padded.
+void encode_change_item(const Change& change, std::vector<std::byte>& out);
+/// Writes transaction, flag and checksum into a built change item at `at`.
+void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,
+                   std::uint64_t store_seed) noexcept;
+/// The transaction of a change item that `look` has found.
+[[nodiscard]] TransactionNumber change_transaction(const std::byte* at) noexcept;
+/// Checks and decodes a change item that `look` has found.
+[[nodiscard]] Result<Change> read_change_item(Bytes item, std::uint64_t store_seed);
+
+}  // namespace braid::segment

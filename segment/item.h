@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/endian/buffers.hpp>
+#include <braid/types.hpp>
+#include <cstddef>
+#include <cstdint>
+
+namespace braid::segment {
+
+/// Everything in a transaction, in log and tails, begins with these 16 bytes: a frame of records or a
+/// change record. Items lie on multiples of 8 bytes; the bytes up to the next one are zero.
+struct ItemPrefix {
+    boost::endian::little_uint64_buf_t checksum;
+    boost::endian::little_uint32_buf_t length;  ///< of the whole item, without the padding
+    boost::endian::little_uint16_buf_t count;   ///< records in a frame; 0 in a change
+    boost::endian::little_uint8_buf_t type;     ///< an ItemType; 0 is "nothing here"
+    boost::endian::little_uint8_buf_t flags;    ///< of ItemFlags
+};
+static_assert(sizeof(ItemPrefix) == 16);
+static_assert(offsetof(ItemPrefix, length) == 8 && offsetof(ItemPrefix, type) == 14);
+
+enum class ItemType : std::uint8_t {
+    nothing = 0,
+    records = 1,
+    records_of_transactions = 2,  ///< reserved: single appends of one segment put together
+    records_elsewhere = 3,        ///< reserved: a large body kept in another file
+    // Change records. In the log and, without their prefix, in the catalog.
+    space_named = 64,
+    segment_named = 65,
+    consumer_moved = 66,      ///< reserved
+    consumer_deleted = 67,    ///< reserved
+    transaction_noted = 68,   ///< reserved: an id given by the caller
+    segment_trimmed = 69,     ///< reserved
+    segment_deleted = 70,     ///< reserved
+    space_deleted = 71,       ///< reserved
+};
+
+[[nodiscard]] constexpr bool is_change(ItemType type) noexcept {
+    return static_cast<std::uint8_t>(type) >= 64;
+}
+
+namespace item_flags {
+inline constexpr std::uint8_t has_metadata = 1;      ///< every record begins with its metadata
+inline constexpr std::uint8_t ends_transaction = 2;  ///< the transaction's last item
+inline constexpr std::uint8_t codec_mask = 0xf0;     ///< reserved: a compressed body; 0 is plain
+}  // namespace item_flags
+
+/// The bytes that an item of `length` takes with its padding.
+[[nodiscard]] constexpr std::uint64_t padded(std::uint64_t length) noexcept {
+    return (length + 7) & ~std::uint64_t{7};
+}
+
+}  // namespace braid::segment
