@@ -1,0 +1,249 @@
+#!/usr/bin/env bash
+# Everything that CI runs. The last line is `N passed, N failed` over all suites; fails if anything did.
+#
+#   tools/test.sh [--quick]     --quick: the checks of the tree, the release build and its suites
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+suite_seconds_max=420   # a suite that takes longer hangs
+readonly suite_seconds_max
+
+passed=0
+failed=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# --- reporting ---------------------------------------------------------------------------------------
+
+count() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+}
+
+# Runs a function under a heading, tells how long it took, and returns its status. The function counts
+# for itself.
+step() {
+    local name=$1 status start=$SECONDS failed_before=$failed
+    shift
+    printf '\n== %s\n' "$name"
+    "$@"
+    status=$?
+    printf -- '-- %s: %s, %d s\n' "$name" \
+        "$([ "$failed" -eq "$failed_before" ] && echo ok || echo FAILED)" $((SECONDS - start))
+    return "$status"
+}
+
+finish() {
+    printf '\n%d s in all\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
+    if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
+    exit 0
+}
+
+# A command that passes or fails as a whole.
+check() {
+    local log=$logs/check
+    if "$@" >"$log" 2>&1; then
+        tail -n 3 "$log"
+        count 1 0
+    else
+        tail -n 50 "$log"
+        printf 'FAILED: %s\n' "$*"
+        count 0 1
+    fi
+}
+
+# A command whose output ends with `N passed, N failed`, or with doctest's line of test cases. If it
+# fails without having counted a failure (a crash, a hang, a leak found at exit), that is one failure.
+suite() {
+    local title=$1 log status start=$SECONDS counts good bad
+    shift
+    log=$logs/${title//[^A-Za-z0-9]/_}
+    timeout --kill-after=10 "$suite_seconds_max" "$@" >"$log" 2>&1 </dev/null
+    status=$?
+    counts=$(counts_of "$log")
+    good=${counts% *} bad=${counts#* }
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    printf '%-48s %5d passed %3d failed %4d s\n' "$title" "$good" "$bad" $((SECONDS - start))
+    if [ "$bad" -ne 0 ]; then
+        printf '   status %d; the last lines of: %s\n' "$status" "$*"
+        tail -n 50 "$log" | sed 's/^/   /'
+    fi
+    count "$good" "$bad"
+}
+
+# "PASSED FAILED" of a suite's log; "0 1" if it never came to its counts.
+counts_of() {
+    awk '/\[doctest\] test cases:/ {
+             split($0, column, "|"); split(column[2], p, " "); split(column[3], f, " ")
+             good = p[1]; bad = f[1]; seen = 1
+         }
+         /^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3; seen = 1 }
+         END { if (seen) print good + 0, bad + 0; else print 0, 1 }' "$1"
+}
+
+# --- building ----------------------------------------------------------------------------------------
+
+# configure DIRECTORY COMPILER MESON-OPTION…; also a second time in the same directory.
+configure() {
+    local directory=$1 compiler=$2
+    shift 2
+    if command -v ccache >/dev/null; then compiler="ccache $compiler"; fi
+    if [ -f "$directory/build.ninja" ]; then
+        CXX=$compiler meson setup --reconfigure "$directory" "$@"
+    else
+        rm -rf "$directory"
+        CXX=$compiler meson setup "$directory" "$@"
+    fi
+}
+
+# The programs that were built and begin with a path.
+programs() {
+    local file
+    for file in "$1"*; do
+        if [ -f "$file" ] && [ -x "$file" ]; then printf '%s\n' "$file"; fi
+    done
+}
+
+# The executables of a folder of the build, as ninja names them.
+executables() {
+    local directory=$1 folder=$2
+    ninja -C "$directory" -t targets all | sed -n "s,^\($folder/[A-Za-z0-9_-]*\): .*_LINKER.*,\1,p"
+}
+
+# build DIRECTORY WHAT COMPILER MESON-OPTION…; WHAT is `all`, or `tests` for tests and tools only.
+# A build that fails is one failure; its suites are not run.
+build() {
+    local directory=$1 what=$2 log=$logs/build targets=()
+    shift 2
+    if ! configure "$directory" "$@" >"$log" 2>&1; then
+        tail -n 50 "$log"
+        count 0 1
+        return 1
+    fi
+    if [ "$what" = tests ]; then
+        mapfile -t targets < <(executables "$directory" tests; executables "$directory" tools)
+    fi
+    if ! ninja -C "$directory" "${targets[@]}" >"$log" 2>&1; then
+        grep -E 'error|FAILED' "$log" | head -n 30
+        tail -n 20 "$log"
+        count 0 1
+        return 1
+    fi
+    tail -n 1 "$log"
+}
+
+# --- suites ------------------------------------------------------------------------------------------
+
+# The doctest suites of a build, each once for every way of I/O that is named.
+run_suites() {
+    local directory=$1 io test found=0
+    shift
+    for io in "$@"; do
+        for test in $(programs "$directory/tests/test_"); do
+            found=1
+            suite "$directory ${test##*/} $io" "$test" --io "$io" --no-colors=true
+        done
+    done
+    if [ "$found" -eq 0 ]; then
+        echo "no suites in $directory/tests"
+        count 0 1
+    fi
+}
+
+# The ways of I/O to test. A kernel or sandbox that denies io_uring leaves plain calls, and we say so.
+io_paths() {
+    local answer
+    answer=$(build-release/tools/braid import "$logs/probe" --io uring 2>&1 </dev/null)
+    rm -rf "$logs/probe"
+    if grep -qE "Operation not permitted|Function not implemented" <<<"$answer"; then
+        printf "io_uring is not to be had here, plain calls only: %s\n" "$answer" >&2
+        echo posix
+    else
+        echo uring posix
+    fi
+}
+
+sanitized() {
+    build build-asan tests g++ -Dbuildtype=debug -Db_sanitize=address,undefined || return
+    export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    # shellcheck disable=SC2046  # words are wanted
+    run_suites build-asan $(io_paths)
+}
+
+released() {
+    build build-release all g++ -Dbuildtype=release || return
+    # shellcheck disable=SC2046
+    run_suites build-release $(io_paths)
+}
+
+clanged() {
+    build build-clang all clang++ -Dbuildtype=debugoptimized || return
+    run_suites build-clang auto
+}
+
+# Only what several threads do: everything else would be slow and teach nothing.
+raced() {
+    local test without_aslr=()
+    build build-tsan tests g++ -Dbuildtype=debugoptimized -Db_sanitize=thread || return
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    # The sanitizer of GCC 12 cannot place its shadow where the kernel randomizes addresses widely.
+    if setarch -R true 2>/dev/null; then without_aslr=(setarch -R); fi
+    for test in $(programs build-tsan/tests/test_); do
+        suite "${test} concurrent" "${without_aslr[@]}" "$test" --no-colors=true \
+            --test-case='*concurrent*,*threads*'
+    done
+}
+
+run_examples() {
+    local example
+    for example in $(programs build-release/examples/); do
+        mkdir "$logs/example"
+        echo "${example##*/}"
+        check timeout 60 "$example" "$logs/example"
+        rm -rf "$logs/example"
+    done
+}
+
+kills() {
+    suite 'kill test' build-release/tests/kill_test --braid build-release/tools/braid
+}
+
+real_input() {
+    local input
+    for input in ../shared/data/redis-history.ndjson.xz examples/data/*.ndjson.xz examples/data/*.ndjson; do
+        [ -f "$input" ] || continue
+        suite "real input ${input##*/}" tools/check-real-input.sh build-release/tools/braid "$input"
+        tail -n 40 "$logs/real_input_$(printf '%s' "${input##*/}" | tr -c 'A-Za-z0-9' _)" |
+            sed 's/^/   /'
+        return
+    done
+    echo "no real input found"
+    count 0 1
+}
+
+main() {
+    local quick=0
+    case ${1:-} in
+        '') ;;
+        --quick) quick=1 ;;
+        *) echo "usage: tools/test.sh [--quick]" >&2; exit 2 ;;
+    esac
+    step 'packages' check tools/install-packages.sh
+    step 'format' check tools/check-format.sh
+    step 'layers' check tools/check-layers
+    step 'readme' check tools/check-readme.sh
+    if step 'release build' released; then
+        step 'examples' run_examples
+        step 'real input' real_input
+        step 'kill test' kills
+    fi
+    if [ "$quick" -eq 0 ]; then
+        step 'address and undefined behaviour sanitizers' sanitized
+        step 'clang build' clanged
+        step 'thread sanitizer' raced
+    fi
+    finish
+}
+
+main "$@"
