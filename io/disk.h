@@ -32,8 +32,8 @@ struct DirectoryEntry {
     std::uint64_t bytes = 0;
 };
 
-/// One directory, the clock and randomness: everything that the engine asks of the system. Names are
-/// relative and contain no '/'. Any thread.
+/// One directory, the clock and randomness: everything that the engine asks of the system. Names
+/// are relative and contain no '/'. Any thread.
 class Disk {
 public:
     virtual ~Disk() = default;
@@ -55,8 +55,8 @@ public:
     /// before it says `locked`. Also refused within one process.
     [[nodiscard]] virtual Result<std::unique_ptr<Lock>> lock(const std::string& name,
                                                              std::uint64_t wait_ns) = 0;
-    /// A queue for one engine thread, `depth` requests at least. The ring keeps `lock` held until the
-    /// kernel has finished the last write of a killed process (EVIDENCE rule 18).
+    /// A queue for one engine thread, `depth` requests at least. The ring keeps `lock` held until
+    /// the kernel has finished the last write of a killed process (EVIDENCE rule 18).
     [[nodiscard]] virtual Result<std::unique_ptr<Queue>> make_queue(std::size_t depth,
                                                                     Lock* lock) = 0;
 
@@ -74,8 +74,8 @@ public:
 /// Opens a directory of the file system; `create` makes it, with its parents, and syncs its parent.
 /// `not_found` if it is missing. With `uring`, an `io` error that names the likely cause where the
 /// kernel or a sandbox denies io_uring; with `automatic` that reason is in `backend()`.
-[[nodiscard]] Result<std::unique_ptr<Disk>> open_disk(const std::string& directory,
-                                                      Backend backend, bool create);
+[[nodiscard]] Result<std::unique_ptr<Disk>> open_disk(const std::string& directory, Backend backend,
+                                                      bool create);
 
 /// Reads a whole file into memory.
 [[nodiscard]] Result<std::vector<std::byte>> read_whole(File& file);

@@ -55,7 +55,7 @@ public:
     /// is known, and a second call that succeeds proves nothing: write anew. Blocks.
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<std::uint64_t> size();
-    /// Maps [0, length), which must lie within the file, read-only.
+    /// Maps [0, length) read-only; `corrupt` if the file is shorter. A length of 0 gives no bytes.
     [[nodiscard]] Result<std::unique_ptr<Mapping>> map(std::uint64_t length);
 
     // What the system's calls return: a count, or -errno. Implemented by each disk, called by the
@@ -66,14 +66,24 @@ public:
     virtual std::int64_t raw_size() = 0;
     /// Sets `out` and returns 0, or -errno.
     virtual std::int64_t raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) = 0;
+    /// Offsets and lengths must be multiples of this. A transfer that stops within a unit is
+    /// carried on from the start of that unit, since a direct file refuses any other offset.
+    [[nodiscard]] virtual std::size_t transfer_unit() const noexcept { return 1; }
 
 private:
     std::string name_;
 };
 
-/// The error for a call that returned -errno: `no_space` for ENOSPC, EDQUOT and EFBIG, else `io`;
-/// "<call> <file> at offset <offset>: <reason>".
+/// How often a transfer that the system interrupts or puts off (EINTR, EAGAIN) is tried again
+/// without progress before it counts as failed.
+inline constexpr unsigned idle_tries_max = 1000;
+
+/// The error for a call that returned -errno: `no_space` for ENOSPC, EDQUOT and EFBIG, `not_found`
+/// for ENOENT, else `io`; "<call> <file> at offset <offset>: <reason>".
 [[nodiscard]] Error system_error(std::string_view call, const std::string& file,
                                  std::uint64_t offset, std::int64_t negative_errno);
+/// The same for a call without an offset: "<call> <file>: <reason>".
+[[nodiscard]] Error system_error(std::string_view call, const std::string& file,
+                                 std::int64_t negative_errno);
 
 }  // namespace braid::io

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -22,7 +21,8 @@ struct Request {
     std::uint64_t token = 0;  ///< comes back in the completion
 };
 
-/// The end of a request: done whole, or failed. After a failed write any part may have been written.
+/// The end of a request: done whole, or failed. After a failed write any part may have been
+/// written.
 struct Completion {
     std::uint64_t token = 0;
     Result<void> result;
@@ -36,8 +36,8 @@ public:
     virtual ~Queue() = default;
 
     /// Hands in a request. Requests in flight have no order between them: what must come later is
-    /// submitted after the earlier one's completion. Never blocks, never fails: what goes wrong comes
-    /// back as a completion.
+    /// submitted after the earlier one's completion. Never blocks, never fails: what goes wrong
+    /// comes back as a completion.
     void submit(const Request& request);
     /// Takes one completion if there is one. Never blocks.
     [[nodiscard]] bool poll(Completion& out);
@@ -57,9 +57,15 @@ protected:
     virtual bool reap(RawCompletion& out, bool block) = 0;
 
 private:
-    bool take(Completion& out, bool block);
+    struct Slot {
+        Request rest;             // what is left of the request
+        unsigned idle_tries = 0;  // starts in a row that brought nothing
+    };
 
-    std::vector<Request> slots_;  // what is left of each request
+    bool take(Completion& out, bool block);
+    bool carry_on(Slot& slot, std::int64_t result);
+
+    std::vector<Slot> slots_;
     std::vector<std::size_t> free_slots_;
     std::size_t active_ = 0;
 };

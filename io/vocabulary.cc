@@ -38,21 +38,36 @@ void check_failed(const char* file, int line, std::string_view sentence) {
 
 std::string_view to_string(Errc code) noexcept {
     switch (code) {
-        case Errc::invalid_argument: return "invalid_argument";
-        case Errc::not_found: return "not_found";
-        case Errc::conflict: return "conflict";
-        case Errc::out_of_range: return "out_of_range";
-        case Errc::trimmed: return "trimmed";
-        case Errc::too_large: return "too_large";
-        case Errc::corrupt: return "corrupt";
-        case Errc::io: return "io";
-        case Errc::no_space: return "no_space";
-        case Errc::locked: return "locked";
-        case Errc::failed: return "failed";
-        case Errc::unknown_outcome: return "unknown_outcome";
-        case Errc::unsupported_version: return "unsupported_version";
-        case Errc::cancelled: return "cancelled";
-        case Errc::closed: return "closed";
+        case Errc::invalid_argument:
+            return "invalid_argument";
+        case Errc::not_found:
+            return "not_found";
+        case Errc::conflict:
+            return "conflict";
+        case Errc::out_of_range:
+            return "out_of_range";
+        case Errc::trimmed:
+            return "trimmed";
+        case Errc::too_large:
+            return "too_large";
+        case Errc::corrupt:
+            return "corrupt";
+        case Errc::io:
+            return "io";
+        case Errc::no_space:
+            return "no_space";
+        case Errc::locked:
+            return "locked";
+        case Errc::failed:
+            return "failed";
+        case Errc::unknown_outcome:
+            return "unknown_outcome";
+        case Errc::unsupported_version:
+            return "unsupported_version";
+        case Errc::cancelled:
+            return "cancelled";
+        case Errc::closed:
+            return "closed";
     }
     return "unknown";
 }

@@ -1,0 +1,82 @@
+#include "io/posix_file.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace braid::io {
+namespace {
+
+class PosixMapping : public Mapping {
+public:
+    explicit PosixMapping(Bytes bytes) : Mapping(bytes) {}
+    ~PosixMapping() override {
+        if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+    }
+};
+
+std::int64_t or_errno(std::int64_t result) {
+    return result < 0 ? -errno : result;
+}
+
+}  // namespace
+
+PosixFile::~PosixFile() {
+    close(fd_);
+}
+
+std::int64_t PosixFile::raw_read(std::span<std::byte> into, std::uint64_t offset) {
+    return or_errno(pread(fd_, into.data(), into.size(), static_cast<off_t>(offset)));
+}
+
+std::int64_t PosixFile::raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) {
+    if (mode == WriteMode::cached) {
+        return or_errno(pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)));
+    }
+    if (dsync_refused_.load(std::memory_order_relaxed)) return write_and_sync(bytes, offset);
+    const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    const std::int64_t result =
+        or_errno(pwritev2(fd_, &part, 1, static_cast<off_t>(offset), RWF_DSYNC));
+    if (result != -EOPNOTSUPP && result != -EINVAL && result != -ENOSYS) return result;
+    // Either the flag is refused, or the write itself; a plain one tells.
+    const std::int64_t plain = write_and_sync(bytes, offset);
+    if (plain >= 0) dsync_refused_.store(true, std::memory_order_relaxed);
+    return plain;
+}
+
+std::int64_t PosixFile::write_and_sync(Bytes bytes, std::uint64_t offset) {
+    const std::int64_t written = raw_write(bytes, offset, WriteMode::cached);
+    if (written <= 0) return written;
+    std::int64_t synced = raw_sync();
+    // An interrupted sync must not look like an interrupted write: writing again is right, but
+    // wasteful.
+    for (unsigned tries = 1; synced == -EINTR && tries < idle_tries_max; ++tries)
+        synced = raw_sync();
+    return synced < 0 ? synced : written;
+}
+
+std::int64_t PosixFile::raw_sync() {
+    return or_errno(fdatasync(fd_));
+}
+
+std::int64_t PosixFile::raw_size() {
+    struct stat status {};
+    if (fstat(fd_, &status) < 0) return -errno;
+    return status.st_size;
+}
+
+std::int64_t PosixFile::raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) {
+    Bytes bytes;
+    if (length > 0) {  // mmap refuses 0
+        void* address = mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_, 0);
+        if (address == MAP_FAILED) return -errno;
+        bytes = {static_cast<const std::byte*>(address), length};
+    }
+    out = std::make_unique<PosixMapping>(bytes);
+    return 0;
+}
+
+}  // namespace braid::io
