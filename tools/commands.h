@@ -1,0 +1,80 @@
+#pragma once
+
+#include <braid/options.hpp>
+#include <braid/reader.hpp>
+#include <braid/store.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace braid::tools {
+
+/// The commands of `braid`, each with what its command line says. All return the exit code.
+
+struct StoreArguments {
+    std::string directory;
+    Io io = Io::automatic;
+};
+
+/// Opens a store as it is, for commands that only look.
+[[nodiscard]] Result<Store> open_to_read(const StoreArguments& arguments);
+
+struct ImportArguments {
+    StoreArguments store;
+    std::string file = "-";  ///< "-": standard input
+    Durability durability = Durability::durable;
+    unsigned threads = 1;
+    std::string acks;  ///< file for acknowledgements; empty: none
+    std::uint64_t tail_bytes_max = Options().tail_bytes_max;
+    std::uint64_t log_file_bytes = Options().log_file_bytes;
+};
+int run_import(const ImportArguments& arguments);
+
+struct AppendArguments {
+    StoreArguments store;
+    std::string space;
+    std::string segment;
+    std::optional<std::uint64_t> expect;  ///< sequence of the first record
+};
+int run_append(const AppendArguments& arguments);
+
+struct ReadArguments {
+    StoreArguments store;
+    std::vector<std::string> spaces;     ///< none: the whole store
+    std::optional<std::string> segment;  ///< of the only space
+    SegmentBounds bounds;                ///< from and to only count with a segment
+    bool follow = false;
+    bool payload_only = false;
+};
+int run_read(const ReadArguments& arguments);
+
+struct SegmentArguments {
+    StoreArguments store;
+    std::string space;
+    std::string segment;
+};
+int run_peek(const SegmentArguments& arguments);
+int run_status(const SegmentArguments& arguments);
+
+struct ListArguments {
+    StoreArguments store;
+    std::string space;  ///< of `segments`
+    Page page;
+};
+int run_spaces(const ListArguments& arguments);
+int run_segments(const ListArguments& arguments);
+
+struct StatArguments {
+    StoreArguments store;
+    bool table = false;
+};
+int run_stat(const StatArguments& arguments);
+
+struct VerifyArguments {
+    StoreArguments store;
+    bool json = false;
+};
+int run_verify(const VerifyArguments& arguments);
+
+}  // namespace braid::tools
