@@ -134,19 +134,26 @@ damage() {
     [ "$status" -eq 3 ] || { printf '        it exited %d\n' "$status"; tail -n 3 "$work/report"; }
 }
 
-# Bytes that the closed store vouches for: frames of packs, and of segments' own files.
-check_damaged_data() {
-    local file size found=0
-    for file in "$work"/exact/pack-* "$work"/exact/segment-*; do
-        [ -f "$file" ] || continue
-        found=$((found + 1))
-        [ "$found" -le 3 ] || break
-        size=$(wc -c <"$file")
-        damage "$work/exact" "$file" $((4096 + 40))
-        damage "$work/exact" "$file" $((size / 3))
+# damage_payload STORE LINE KIND…: changes a byte of the payload that the input has on a line, wherever
+# files of these kinds hold it.
+damage_payload() {
+    local store=$1 line=$2 payload kind place
+    shift 2
+    payload=$(sed -n "${line}p" "$work/input" | jq -r .payload)
+    for kind in "$@"; do
+        place=$(cd "$store" && grep -aboHF -m 1 -- "$payload" "$kind"-* 2>/dev/null | head -n 1 | cut -d : -f 1,2)
+        [ -n "$place" ] || continue
+        damage "$store" "$store/${place%%:*}" "${place##*:}"
+        return
     done
-    [ "$found" -gt 0 ]
-    verdict "there are packs or segment files to damage" $?
+    verdict "the payload of line $line is found in a file ($*)" 1
+}
+
+check_damaged_data() {
+    local line
+    for line in 1 $((records / 2)) "$records"; do
+        damage_payload "$work/exact" "$line" pack segment
+    done
 }
 
 # A log full of batches: the import is killed when all is acknowledged, and before it could drain.
@@ -167,15 +174,27 @@ leave_log() {
     [ -s "$work/acks" ]
 }
 
+# The log file whose first batch is not zeros: block 0 is the header, batches follow.
+first_log_file() {
+    local file
+    for file in "$1"/log-*; do
+        [ "$(od -An -v -tx1 -j 4096 -N 64 "$file" | tr -d ' 0\n')" ] || continue
+        printf '%s\n' "$file"
+        return
+    done
+}
+
 check_damaged_log() {
-    local store=$work/killed file offset
+    local store=$work/killed file
     leave_log "$store"
     verdict "a killed import leaves acknowledgements and a log" $?
-    file=$(find "$store" -name 'log-*' | sort | head -n 1)
-    if [ -z "$file" ]; then verdict "there is a log file to damage" 1; return; fi
-    for offset in $((4096 + 20)) $((4096 + 200)) $((8192 + 20)); do
-        damage "$store" "$file" "$offset"
-    done
+    file=$(first_log_file "$store")
+    [ -n "$file" ]
+    verdict "a log file holds batches" $?
+    [ -n "$file" ] || return
+    damage "$store" "$file" $((4096 + 20))
+    damage_payload "$store" 1 log
+    damage_payload "$store" 10 log
     "$braid" verify "$store" >"$work/report" 2>&1
     verdict "verify finds nothing wrong in the undamaged store" $?
 }
