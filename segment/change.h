@@ -12,8 +12,8 @@
 
 namespace braid::segment {
 
-/// Head of a change record in the log: the common prefix and the transaction that it belongs to. The
-/// checksum is XXH3-64(store seed, all bytes behind it).
+/// Head of a change record in the log: the common prefix and the transaction that it belongs to.
+/// The checksum is XXH3-64(store seed, all bytes behind it).
 struct ChangeHeader {
     ItemPrefix prefix;
     boost::endian::little_uint64_buf_t transaction;
@@ -39,8 +39,8 @@ using Change = std::variant<SpaceNamed, SegmentNamed>;
 [[nodiscard]] ItemType change_type(const Change& change) noexcept;
 /// Appends the body of a change, without any head.
 void encode_change_body(const Change& change, std::vector<std::byte>& out);
-/// `corrupt` for a body that can't be decoded or has bytes left, `unsupported_version` for a type that
-/// this version doesn't know.
+/// `corrupt` for a body that can't be decoded or has bytes left, `unsupported_version` for a type
+/// that this version doesn't know.
 [[nodiscard]] Result<Change> decode_change_body(ItemType type, Bytes body);
 
 /// Appends a whole change item without its numbers, padded.

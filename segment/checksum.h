@@ -5,7 +5,8 @@
 
 namespace braid::segment {
 
-/// XXH3-64 of `bytes`. Short inputs are hashed inline, long ones by the widest vector unit there is.
+/// XXH3-64 of `bytes`. Short inputs are hashed inline, long ones by the widest vector unit there
+/// is.
 [[nodiscard]] std::uint64_t checksum(Bytes bytes, std::uint64_t seed) noexcept;
 
 /// Seed of all that belongs to one store, so that another store's bytes never pass.

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <bit>
 #include <boost/endian/buffers.hpp>
-#include <braid/result.hpp>
+#include <boost/endian/conversion.hpp>
+#include <braid/types.hpp>
 #include <cstring>
-#include <string>
 
 #include "segment/checksum.h"
+#include "segment/encoding.h"
 #include "segment/item.h"
 
 namespace braid::segment {
@@ -14,8 +16,8 @@ namespace braid::segment {
 /// The same bytes in the log, in tails, in packs and in pieces. Behind the header: if there are
 /// several records, their u16 end offsets (counted from the first record's byte); then the records.
 ///
-/// A record is its payload; in a frame that has metadata it is: varint number of pairs, for each pair
-/// varint length and key, varint length and value; then the payload up to the record's end.
+/// A record is its payload; in a frame that has metadata it is: varint number of pairs, for each
+/// pair varint length and key, varint length and value; then the payload up to the record's end.
 ///
 /// checksum = XXH3-64(frame seed, bytes 8..55 of the header ‖ XXH3-64(0, body)): the body is hashed
 /// by whoever builds it, the header when the numbers are known.
@@ -62,14 +64,40 @@ public:
     [[nodiscard]] std::uint64_t checksum() const noexcept { return load<std::uint64_t>(0); }
     [[nodiscard]] SegmentId segment() const noexcept { return load<std::uint64_t>(16); }
     [[nodiscard]] Sequence first_sequence() const noexcept { return load<std::uint64_t>(24); }
-    [[nodiscard]] Sequence last_sequence() const noexcept { return first_sequence() + (count() - 1); }
+    [[nodiscard]] Sequence last_sequence() const noexcept {
+        return first_sequence() + (count() - 1);
+    }
     [[nodiscard]] Position first_position() const noexcept { return load<std::uint64_t>(32); }
-    [[nodiscard]] Position last_position() const noexcept { return first_position() + (count() - 1); }
+    [[nodiscard]] Position last_position() const noexcept {
+        return first_position() + (count() - 1);
+    }
     [[nodiscard]] Timestamp timestamp() const noexcept { return load<std::uint64_t>(40); }
     [[nodiscard]] TransactionNumber transaction() const noexcept { return load<std::uint64_t>(48); }
 
     /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified.
-    [[nodiscard]] Bytes record(std::uint32_t index) const noexcept;
+    [[nodiscard]] Bytes record(std::uint32_t index) const noexcept {
+        if (count() == 1) return body();
+        const std::size_t begin = index == 0 ? 0 : end_offset(index - 1);
+        return {at_ + frame_header_bytes + ends_bytes() + begin, end_offset(index) - begin};
+    }
+
+    /// Everything behind the header: end offsets and records.
+    [[nodiscard]] Bytes body() const noexcept {
+        return {at_ + frame_header_bytes, length() - frame_header_bytes};
+    }
+    /// Bytes of the end offsets.
+    [[nodiscard]] std::size_t ends_bytes() const noexcept {
+        return count() == 1 ? 0 : sizeof(std::uint16_t) * count();
+    }
+    /// Where record `index` ends, counted from the first record's byte. Only with several records.
+    [[nodiscard]] std::size_t end_offset(std::uint32_t index) const noexcept {
+        return load<std::uint16_t>(frame_header_bytes + sizeof(std::uint16_t) * index);
+    }
+    /// Whether the bytes behind the frame, up to a multiple of 8, are zero. They must be there.
+    [[nodiscard]] bool padding_is_zero() const noexcept {
+        const std::uint64_t used = length() & 7;
+        return used == 0 || load<std::uint64_t>(padded_length() - 8) >> (8 * used) == 0;
+    }
 
 private:
     template <class T>
@@ -91,11 +119,24 @@ struct RecordView {
     Bytes payload;
 };
 
-/// Splits a record of a verified frame.
-[[nodiscard]] RecordView split_record(Bytes record, bool has_metadata) noexcept;
+/// Splits a record of a verified frame. Stays within any bytes, whatever they hold.
+[[nodiscard]] inline RecordView split_record(Bytes record, bool has_metadata) noexcept {
+    if (!has_metadata) return {0, nullptr, record};
+    ByteReader reader(record);
+    RecordView view;
+    view.pairs = reader.varint();
+    view.metadata = reader.left().data();
+    for (std::size_t i = 0; i < view.pairs && !reader.failed(); ++i) {
+        reader.text();
+        reader.text();
+    }
+    view.payload = reader.left();
+    return view;
+}
 
 /// Seed of the frames of one segment.
-[[nodiscard]] inline std::uint64_t frame_seed(std::uint64_t store_seed, SegmentId segment) noexcept {
+[[nodiscard]] inline std::uint64_t frame_seed(std::uint64_t store_seed,
+                                              SegmentId segment) noexcept {
     return mix_seed(store_seed, segment.value);
 }
 
@@ -104,19 +145,33 @@ struct RecordView {
                                            std::uint64_t seed) noexcept;
 
 /// Judges the first bytes of `bytes`: nothing (a type of 0 and a length of 0), an item whose prefix
-/// and bounds make sense and that fits into `bytes`, or damage, with the reason in words. A frame's
-/// checksum is not looked at.
+/// and bounds make sense and that fits into `bytes`, or damage, with the reason in words. The
+/// padding up to a multiple of 8 must be zero, as far as `bytes` reaches. No checksum is looked at.
 struct Look {
     Found found = Found::nothing;
     ItemType type = ItemType::nothing;
     std::uint64_t length = 0;
     const char* reason = "";  ///< of damage
 };
-[[nodiscard]] Look look(Bytes bytes) noexcept;
+/// `look` for all but sound frames of records with their padding.
+[[nodiscard]] Look look_closely(Bytes bytes) noexcept;
 
-/// Checks a frame that `look` has found: checksum, then that the end offsets rise and lie within, that
-/// metadata can be decoded, and that the padding up to a multiple of 8 is zero (where `bytes` reaches).
-/// nullptr if it is sound, else the reason in words.
+[[nodiscard]] inline Look look(Bytes bytes) noexcept {
+    if (bytes.size() >= frame_header_bytes) {
+        const FrameView frame(bytes.data());
+        if (frame.type() == ItemType::records && frame.count() != 0 &&
+            (frame.flags() & ~item_flags::known) == 0 &&
+            frame.length() >= frame_header_bytes + frame.ends_bytes() &&
+            frame.length() <= item_bytes_max && frame.padded_length() <= bytes.size() &&
+            frame.padding_is_zero()) [[likely]]
+            return {Found::item, ItemType::records, frame.length(), ""};
+    }
+    return look_closely(bytes);
+}
+
+/// Checks a frame that `look` has found: checksum, then that the end offsets rise and lie within,
+/// and that metadata can be decoded. Reads nothing behind `length()`. nullptr if it is sound, else
+/// the reason in words.
 [[nodiscard]] const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept;
 
 }  // namespace braid::segment

@@ -13,8 +13,8 @@ namespace braid::segment {
 [[nodiscard]] std::uint64_t record_bytes(Bytes payload, std::span<const KeyValue> metadata,
                                          bool with_metadata) noexcept;
 
-/// Builds frames in one buffer, in a caller's thread, outside every lock: everything but the numbers,
-/// which `number_frame` fills in later. The buffer is kept for reuse.
+/// Builds frames in one buffer, in a caller's thread, outside every lock: everything but the
+/// numbers, which `number_frame` fills in later. The buffer is kept for reuse.
 ///
 /// Records added one after another for the same segment handle share a frame until its body would
 /// pass `frame_body_bytes_max` or its count `frame_records_max`, or one has metadata and the other
@@ -25,8 +25,8 @@ public:
     struct Frame {
         std::uint32_t segment;  ///< the caller's handle
         std::uint32_t count;
-        std::uint64_t offset;   ///< in `bytes()`, a multiple of 8
-        std::uint64_t length;   ///< without padding
+        std::uint64_t offset;  ///< in `bytes()`, a multiple of 8
+        std::uint64_t length;  ///< without padding
         std::uint64_t body_hash;
     };
 
@@ -42,11 +42,18 @@ public:
     [[nodiscard]] std::uint64_t record_count() const noexcept { return record_count_; }
 
 private:
-    struct Open;  // the frame being built
+    [[nodiscard]] bool fits(std::uint32_t segment, std::uint64_t bytes, bool has_metadata) const;
+    void open(std::uint32_t segment, bool has_metadata);
+    void append(Bytes bytes) { buffer_.insert(buffer_.end(), bytes.begin(), bytes.end()); }
+    void append_metadata(std::span<const KeyValue> metadata);
+    void insert_ends();
+
+    // The open frame's header (zeros) and records stand at the end of the buffer already; its end
+    // offsets are put between them when it is closed.
     std::vector<std::byte> buffer_;
     std::vector<Frame> frames_;
     std::vector<std::uint16_t> ends_;
-    std::vector<std::byte> records_;
+    std::uint64_t offset_ = 0;  // of the open frame
     std::uint32_t segment_ = 0;
     bool has_metadata_ = false;
     bool open_ = false;

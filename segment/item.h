@@ -7,8 +7,8 @@
 
 namespace braid::segment {
 
-/// Everything in a transaction, in log and tails, begins with these 16 bytes: a frame of records or a
-/// change record. Items lie on multiples of 8 bytes; the bytes up to the next one are zero.
+/// Everything in a transaction, in log and tails, begins with these 16 bytes: a frame of records or
+/// a change record. Items lie on multiples of 8 bytes; the bytes up to the next one are zero.
 struct ItemPrefix {
     boost::endian::little_uint64_buf_t checksum;
     boost::endian::little_uint32_buf_t length;  ///< of the whole item, without the padding
@@ -27,12 +27,12 @@ enum class ItemType : std::uint8_t {
     // Change records. In the log and, without their prefix, in the catalog.
     space_named = 64,
     segment_named = 65,
-    consumer_moved = 66,      ///< reserved
-    consumer_deleted = 67,    ///< reserved
-    transaction_noted = 68,   ///< reserved: an id given by the caller
-    segment_trimmed = 69,     ///< reserved
-    segment_deleted = 70,     ///< reserved
-    space_deleted = 71,       ///< reserved
+    consumer_moved = 66,     ///< reserved
+    consumer_deleted = 67,   ///< reserved
+    transaction_noted = 68,  ///< reserved: an id given by the caller
+    segment_trimmed = 69,    ///< reserved
+    segment_deleted = 70,    ///< reserved
+    space_deleted = 71,      ///< reserved
 };
 
 [[nodiscard]] constexpr bool is_change(ItemType type) noexcept {
@@ -43,6 +43,7 @@ namespace item_flags {
 inline constexpr std::uint8_t has_metadata = 1;      ///< every record begins with its metadata
 inline constexpr std::uint8_t ends_transaction = 2;  ///< the transaction's last item
 inline constexpr std::uint8_t codec_mask = 0xf0;     ///< reserved: a compressed body; 0 is plain
+inline constexpr std::uint8_t known = has_metadata | ends_transaction;
 }  // namespace item_flags
 
 /// The bytes that an item of `length` takes with its padding.

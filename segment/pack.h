@@ -29,8 +29,8 @@ struct ExtentView {
     FrameView frame;
 };
 
-/// Looks at the extent at `offset` of a pack whose extents end at `extents_end`. Checks that it lies
-/// within, and the frame's bounds, not its checksum. `corrupt` names file and offset.
+/// Looks at the extent at `offset` of a pack whose extents end at `extents_end`. Checks that it
+/// lies within, and the frame's bounds, not its checksum. `corrupt` names file and offset.
 [[nodiscard]] Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end,
                                            std::uint64_t offset, const std::string& file);
 

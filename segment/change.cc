@@ -1,0 +1,120 @@
+#include "segment/change.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "segment/checksum.h"
+#include "segment/frame.h"
+
+namespace braid::segment {
+
+namespace {
+
+constexpr std::size_t name_bytes_max = 255;
+
+Error bad_body(const char* what) {
+    return {Errc::corrupt, fmt::format("change record: {}", what)};
+}
+
+std::uint64_t change_checksum(Bytes item, std::uint64_t store_seed) {
+    return checksum(item.subspan(sizeof(std::uint64_t)), store_seed);
+}
+
+bool good_name(std::string_view name) {
+    return !name.empty() && name.size() <= name_bytes_max;
+}
+
+Result<Change> decode_space_named(ByteReader& reader) {
+    const SpaceId space = reader.varint();
+    const std::string_view name = reader.text();
+    if (!reader.finished()) return bad_body("the naming of a space can't be decoded");
+    if (space.value == 0 || !good_name(name))
+        return bad_body("a space's id or name is out of bounds");
+    return Change(SpaceNamed{space, std::string(name)});
+}
+
+Result<Change> decode_segment_named(ByteReader& reader) {
+    const SegmentId segment = reader.varint();
+    const SpaceId space = reader.varint();
+    const std::string_view name = reader.text();
+    if (!reader.finished()) return bad_body("the naming of a segment can't be decoded");
+    if (segment.value == 0 || space.value == 0 || !good_name(name))
+        return bad_body("a segment's id, space or name is out of bounds");
+    return Change(SegmentNamed{segment, space, std::string(name)});
+}
+
+}  // namespace
+
+ItemType change_type(const Change& change) noexcept {
+    return std::holds_alternative<SpaceNamed>(change) ? ItemType::space_named
+                                                      : ItemType::segment_named;
+}
+
+void encode_change_body(const Change& change, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    if (const auto* named = std::get_if<SpaceNamed>(&change)) {
+        writer.varint(named->space.value);
+        writer.text(named->name);
+    } else if (const auto* segment = std::get_if<SegmentNamed>(&change)) {
+        writer.varint(segment->segment.value);
+        writer.varint(segment->space.value);
+        writer.text(segment->name);
+    }
+}
+
+Result<Change> decode_change_body(ItemType type, Bytes body) {
+    ByteReader reader(body);
+    if (type == ItemType::space_named) return decode_space_named(reader);
+    if (type == ItemType::segment_named) return decode_segment_named(reader);
+    return Error(Errc::unsupported_version,
+                 fmt::format("change record of type {}, which this version of Braid doesn't know",
+                             static_cast<unsigned>(type)));
+}
+
+void encode_change_item(const Change& change, std::vector<std::byte>& out) {
+    const std::size_t begin = out.size();
+    out.resize(begin + change_header_bytes);
+    encode_change_body(change, out);
+    const std::size_t length = out.size() - begin;
+    out.resize(begin + padded(length));
+
+    ChangeHeader header{};
+    header.prefix.length = static_cast<std::uint32_t>(length);
+    header.prefix.type = static_cast<std::uint8_t>(change_type(change));
+    std::memcpy(out.data() + begin, &header, sizeof header);
+}
+
+void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,
+                   std::uint64_t store_seed) noexcept {
+    ChangeHeader header;
+    std::memcpy(&header, at, sizeof header);
+    header.transaction = transaction.value;
+    header.prefix.flags = ends_transaction ? item_flags::ends_transaction : std::uint8_t{0};
+    std::memcpy(at, &header, sizeof header);
+    header.prefix.checksum = change_checksum({at, header.prefix.length.value()}, store_seed);
+    std::memcpy(at, &header, sizeof header);
+}
+
+TransactionNumber change_transaction(const std::byte* at) noexcept {
+    ChangeHeader header;
+    std::memcpy(&header, at, sizeof header);
+    return header.transaction.value();
+}
+
+Result<Change> read_change_item(Bytes item, std::uint64_t store_seed) {
+    const Look found = look(item);
+    if (found.found != Found::item) return bad_body(found.reason);
+    if (!is_change(found.type)) return bad_body("not a change");
+    item = item.first(found.length);
+    ChangeHeader header;
+    std::memcpy(&header, item.data(), sizeof header);
+    const std::uint64_t expected = change_checksum(item, store_seed);
+    if (header.prefix.checksum.value() != expected)
+        return Error(Errc::corrupt,
+                     fmt::format("change record: checksum {:016x} expected, {:016x} found",
+                                 expected, header.prefix.checksum.value()));
+    return decode_change_body(found.type, item.subspan(change_header_bytes));
+}
+
+}  // namespace braid::segment

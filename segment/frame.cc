@@ -1,0 +1,99 @@
+#include "segment/frame.h"
+
+#include <algorithm>
+#include <array>
+
+namespace braid::segment {
+
+namespace {
+
+Look damaged(const char* reason) {
+    return {Found::damaged, ItemType::nothing, 0, reason};
+}
+
+bool all_zero(Bytes bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+// What is wrong with the prefix of an item, or nullptr. `prefix` has 16 bytes behind it.
+const char* prefix_problem(FrameView prefix) {
+    const ItemType type = prefix.type();
+    const bool frame = type == ItemType::records;
+    if (!frame && type != ItemType::space_named && type != ItemType::segment_named)
+        return "unsupported type of item";
+    if (prefix.flags() & item_flags::codec_mask) return "unsupported codec";
+    const int flags_known = frame ? item_flags::known : item_flags::ends_transaction;
+    if (prefix.flags() & ~flags_known) return "unsupported flags";
+    if (frame && prefix.count() == 0) return "a frame of no records";
+    if (!frame && prefix.count() != 0) return "a change with a count of records";
+    const std::size_t least =
+        frame ? frame_header_bytes + prefix.ends_bytes() : sizeof(ItemPrefix) + 8;
+    if (prefix.length() < least) return "the length is less than the header and end offsets take";
+    if (prefix.length() > item_bytes_max) return "the length is over the limit";
+    return nullptr;
+}
+
+// Whether the end offsets rise and the last one is the end of the frame.
+bool ends_are_sound(FrameView frame) {
+    const std::uint32_t count = frame.count();
+    bool falls = false;
+    std::size_t previous = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const std::size_t end = frame.end_offset(i);
+        falls |= end < previous;
+        previous = end;
+    }
+    return !falls && previous == frame.body().size() - frame.ends_bytes();
+}
+
+bool metadata_is_sound(Bytes record) {
+    ByteReader reader(record);
+    const std::uint64_t pairs = reader.varint();
+    for (std::uint64_t i = 0; i < pairs && !reader.failed(); ++i) {
+        reader.text();
+        reader.text();
+    }
+    return !reader.failed();
+}
+
+}  // namespace
+
+std::uint64_t frame_checksum(const std::byte* header, std::uint64_t body_hash,
+                             std::uint64_t seed) noexcept {
+    constexpr std::size_t covered = frame_header_bytes - sizeof(std::uint64_t);
+    std::array<std::byte, covered + sizeof body_hash> input;
+    std::memcpy(input.data(), header + sizeof(std::uint64_t), covered);
+    boost::endian::native_to_little_inplace(body_hash);
+    std::memcpy(input.data() + covered, &body_hash, sizeof body_hash);
+    return checksum(input, seed);
+}
+
+Look look_closely(Bytes bytes) noexcept {
+    if (bytes.size() < sizeof(ItemPrefix)) {
+        if (all_zero(bytes)) return {};
+        return damaged("the bytes end within an item's first 16 bytes");
+    }
+    const FrameView item(bytes.data());
+    if (item.type() == ItemType::nothing && item.length() == 0) return {};
+    if (const char* problem = prefix_problem(item)) return damaged(problem);
+    if (item.length() > bytes.size()) return damaged("the length goes beyond what is there");
+    const std::uint64_t reach = std::min<std::uint64_t>(item.padded_length(), bytes.size());
+    if (!all_zero(bytes.subspan(item.length(), reach - item.length())))
+        return damaged("the padding is not zero");
+    return {Found::item, item.type(), item.length(), ""};
+}
+
+const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept {
+    if (const char* problem = prefix_problem(frame)) return problem;
+    if (frame.type() != ItemType::records) return "not a frame of records";
+    const std::uint64_t expected = frame_checksum(frame.data(), checksum(frame.body(), 0),
+                                                  frame_seed(store_seed, frame.segment()));
+    if (frame.checksum() != expected) return "the checksum does not match";
+    if (frame.count() > 1 && !ends_are_sound(frame)) return "the end offsets are not sound";
+    if (!frame.has_metadata()) return nullptr;
+    for (std::uint32_t i = 0; i < frame.count(); ++i)
+        if (!metadata_is_sound(frame.record(i))) return "the metadata of a record is not sound";
+    return nullptr;
+}
+
+}  // namespace braid::segment

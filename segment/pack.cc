@@ -1,0 +1,68 @@
+#include "segment/pack.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "segment/encoding.h"
+
+namespace braid::segment {
+
+namespace {
+
+Error corrupt(const std::string& file, std::uint64_t offset, const char* what) {
+    return {Errc::corrupt, fmt::format("{} at offset {}: {}", file, offset, what)};
+}
+
+}  // namespace
+
+std::string pack_name(std::uint32_t pack) {
+    return fmt::format("pack-{:06}", pack);
+}
+
+FileHeader make_pack_header(const Uuid& store, std::uint32_t pack) noexcept {
+    FileIdentity identity;
+    identity.kind = FileKind::pack;
+    identity.store = store;
+    identity.number = pack;
+    return make_file_header(identity);
+}
+
+void append_extent(std::vector<std::byte>& out, Link previous, Link anchor, FrameView frame) {
+    ExtentHeader header;
+    header.previous = previous.stored();
+    header.anchor = anchor.stored();
+    ByteWriter writer(out);
+    writer.bytes(std::as_bytes(std::span(&header, 1)));
+    writer.bytes(frame.bytes());
+    out.resize(out.size() + (frame.padded_length() - frame.length()));
+}
+
+Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end, std::uint64_t offset,
+                             const std::string& file) {
+    if (extents_end > pack.size())
+        return corrupt(file, pack.size(), "the file ends before its extents do");
+    if (offset % 8 != 0 || offset < file_header_bytes || offset > extents_end ||
+        extents_end - offset < extent_header_bytes + frame_header_bytes)
+        return corrupt(file, offset, "no extent can lie here");
+    const std::uint64_t frame_offset = offset + extent_header_bytes;
+    const Bytes left = pack.subspan(frame_offset, extents_end - frame_offset);
+    const Look found = look(left);
+    if (found.found == Found::damaged) return corrupt(file, frame_offset, found.reason);
+    if (found.found == Found::nothing) return corrupt(file, frame_offset, "no frame is here");
+    if (found.type != ItemType::records) return corrupt(file, frame_offset, "not a frame");
+    if (padded(found.length) > left.size())
+        return corrupt(file, frame_offset, "the frame goes beyond the last extent");
+
+    ExtentHeader header;
+    std::memcpy(&header, pack.data() + offset, sizeof header);
+    ExtentView view;
+    view.offset = offset;
+    const bool previous_sound = Link::load(header.previous.value(), view.previous);
+    const bool anchor_sound = Link::load(header.anchor.value(), view.anchor);
+    view.links_sound = previous_sound && anchor_sound;
+    view.frame = FrameView(left.data());
+    return view;
+}
+
+}  // namespace braid::segment
