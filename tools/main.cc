@@ -47,10 +47,10 @@ public:
 private:
     template <class Arguments>
     CLI::App& add(const char* name, const char* does, std::shared_ptr<Arguments> arguments,
-                  int (*command_body)(const Arguments&), const char* examples) {
+                  int (*body)(const Arguments&), const char* examples) {
         CLI::App& command = *app_.add_subcommand(name, does);
         command.callback(
-            [this, arguments, command_body] { command_ = [arguments, command_body] { return command_body(*arguments); }; });
+            [this, arguments, body] { command_ = [arguments, body] { return body(*arguments); }; });
         command.footer(std::string("Examples:\n") + examples);
         if constexpr (requires { arguments->store; }) {
             command.add_option("STORE", arguments->store.directory, "The store's directory")
