@@ -184,7 +184,7 @@ clanged() {
 
 # Only what several threads do: everything else would be slow and teach nothing.
 raced() {
-    local test without_aslr=()
+    local test without_aslr=() passed_before=$passed
     build build-tsan tests g++ -Dbuildtype=debugoptimized -Db_sanitize=thread || return
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     # The sanitizer of GCC 12 cannot place its shadow where the kernel randomizes addresses widely.
@@ -193,16 +193,24 @@ raced() {
         suite "${test} concurrent" "${without_aslr[@]}" "$test" --no-colors=true \
             --test-case='*concurrent*,*threads*'
     done
+    if [ "$passed" -eq "$passed_before" ]; then
+        echo "no test case was run"
+        count 0 1
+    fi
 }
 
 run_examples() {
-    local example
+    local example passed_before=$passed
     for example in $(programs build-release/examples/); do
         mkdir "$logs/example"
         echo "${example##*/}"
         check timeout 60 "$example" "$logs/example"
         rm -rf "$logs/example"
     done
+    if [ "$passed" -eq "$passed_before" ]; then
+        echo "no example succeeded"
+        count 0 1
+    fi
 }
 
 kills() {
