@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -204,6 +205,24 @@ TEST_CASE("the disk says which way it writes") {
     if (io::probe_uring() != 0) return;
     const auto ring = io::open_disk(directory.path(), Backend::automatic, false);
     CHECK((*ring)->backend() == "uring");
+}
+
+TEST_CASE("a ring denied later on is replaced by plain calls, or is an error if insisted on") {
+    if (io::probe_uring() != 0) return;
+    const TemporaryDirectory directory;
+    const auto automatic = io::open_disk(directory.path(), Backend::automatic, false);
+    const auto insisting = io::open_disk(directory.path(), Backend::uring, false);
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const rlimit none{3, limit.rlim_max};  // no descriptor left for a ring
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto fallen_back = (*automatic)->make_queue(4, nullptr);
+    const auto refused = (*insisting)->make_queue(4, nullptr);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(fallen_back);
+    CHECK((*automatic)->backend() ==
+          "posix (io_uring: Too many open files: the limit of open files (ulimit -n) is reached)");
+    CHECK(refused.error().system_error() == EMFILE);
 }
 
 TEST_CASE("clocks and random bits") {

@@ -152,13 +152,14 @@ void Inode::crash(Random& random) {
         std::uint64_t end = medium_.size();
         for (std::size_t i = 0; i < unsynced_.size(); ++i) {
             const Unsynced& one = unsynced_[i];
-            end = one.owner ? std::max(end, one.offset + one.bytes.size()) : medium_.size();
             if (one.owner != nullptr && survival.tears()) {
                 survive_torn(one, survival);
             } else if (survival.keeps(i, unsynced_.size())) {
                 if (one.owner == nullptr) medium_.resize(0);
                 medium_.write(one.bytes, one.offset);
             }
+            const bool emptied = one.owner == nullptr;
+            end = emptied ? medium_.size() : std::max(end, one.offset + one.bytes.size());
         }
         // A size may get there without the bytes.
         if (!survival.certain() && survival.flip() && end > medium_.size()) medium_.resize(end);
