@@ -165,7 +165,7 @@ leave_log() {
     exec 9>"$work/feed"
     awk 'NR <= 200' "$work/input" >&9
     for _ in $(seq 100); do
-        [ "$(wc -l <"$work/acks" 2>/dev/null || echo 0)" -ge 20 ] && break
+        [ "$(cat "$work/acks" 2>/dev/null | wc -l)" -ge 20 ] && break
         sleep 0.1   # the importer acknowledges; there is nothing else to wait on
     done
     kill -9 "$importer"
