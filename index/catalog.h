@@ -15,16 +15,17 @@
 
 namespace braid::index {
 
-/// catalog-<number>: a file header, then records one behind the other, each on a multiple of 8 bytes.
-/// The first record of a file is a snapshot of everything; each further one is a drain. A new catalog
-/// file is written whole under another name, synced, renamed into place, and the directory synced.
+/// catalog-<number>: a file header, then records one behind the other, each on a multiple of 8
+/// bytes. The first record of a file is a snapshot of everything; each further one is a drain. A
+/// new catalog file is written whole under another name, synced, renamed into place, and the
+/// directory synced.
 struct CatalogRecordHeader {
-    boost::endian::little_uint64_buf_t checksum;       ///< of bytes 8..47, seeded with store and file
+    boost::endian::little_uint64_buf_t checksum;  ///< of bytes 8..47, seeded with store and file
     boost::endian::little_uint64_buf_t body_checksum;  ///< of the body, same seed
     boost::endian::little_uint64_buf_t number;         ///< dense, across files
-    boost::endian::little_uint64_buf_t previous;       ///< header checksum of the record before, or 0
+    boost::endian::little_uint64_buf_t previous;  ///< header checksum of the record before, or 0
     boost::endian::little_uint64_buf_t body_bytes;
-    boost::endian::little_uint32_buf_t kind;           ///< CatalogRecordKind
+    boost::endian::little_uint32_buf_t kind;  ///< CatalogRecordKind
     boost::endian::little_uint32_buf_t magic;
 };
 static_assert(sizeof(CatalogRecordHeader) == 48);
@@ -40,8 +41,8 @@ struct PackInfo {
     std::uint64_t bytes = 0;         ///< of the whole file
     Position first_position;
     Position last_position;
-    std::uint32_t pieces = 0;        ///< written by the same drain
-    std::uint32_t first_piece = 0;   ///< index of the first of them among all pieces ever written
+    std::uint32_t pieces = 0;       ///< written by the same drain
+    std::uint32_t first_piece = 0;  ///< index of the first of them among all pieces ever written
     bool operator==(const PackInfo&) const = default;
 };
 
@@ -52,8 +53,8 @@ struct SegmentUpdate {
     Position last_position;
     Timestamp first_timestamp;
     Timestamp last_timestamp;
-    segment::Link head;             ///< its newest extent
-    segment::Link anchor;           ///< its newest anchor
+    segment::Link head;    ///< its newest extent
+    segment::Link anchor;  ///< its newest anchor
     std::uint32_t extents_since_anchor = 0;
     bool operator==(const SegmentUpdate&) const = default;
 };
@@ -74,9 +75,28 @@ struct CatalogRecord {
     bool operator==(const CatalogRecord&) const = default;
 };
 
-/// The body's encoding: entries of varint type, varint length, content; an unknown type is
-/// unsupported. Types are in catalog.cc; consumers, transaction ids, trims, deletes and retired files
-/// have theirs reserved.
+/// Types of the entries of a body. An unknown one is unsupported.
+enum class CatalogEntryType : std::uint64_t {
+    counters = 1,  ///< cut, transaction, timestamp, next space, next segment; once
+    space_named = 2,
+    segment_named = 3,
+    pack = 4,
+    piece = 5,
+    segments = 6,  ///< all segment updates
+    sections = 7,  ///< all order sections
+    // Reserved.
+    consumer = 16,
+    consumer_deleted = 17,
+    transaction_id = 18,
+    trim = 19,
+    segment_deleted = 20,
+    space_deleted = 21,
+    retired_file = 22,
+};
+
+/// The body's encoding: entries of varint type, varint length, content. Content is varints in the
+/// order of the structs' fields; in `segments` and `sections` most are differences to the item
+/// before (docs/format.md), since a drain may touch many.
 void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& out);
 [[nodiscard]] Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body);
 
@@ -98,7 +118,8 @@ struct LoadedCatalog {
     /// again and sync them before it relies on them, since they may have been read from a cache.
     std::uint64_t doubtful_offset = 0;
     std::vector<std::byte> doubtful;
-    /// Bytes behind the last good record: a drain that never committed. A writer goes on in a new file.
+    /// Bytes behind the last good record: a drain that never committed. A writer goes on in a new
+    /// file.
     std::uint64_t torn_bytes = 0;
 };
 
@@ -107,8 +128,8 @@ struct LoadedCatalog {
     const std::vector<io::DirectoryEntry>& files);
 
 /// Reads the newest catalog file and hands its records to `apply` in order. `not_found` if there is
-/// none. A record that is bad with a good later one behind it is `corrupt`, as is anything bad in the
-/// snapshot; a bad last one is torn. Blocks.
+/// none. A record that is bad with a good later one behind it is `corrupt`, as is anything bad in
+/// the snapshot; a bad last one is torn. Blocks.
 [[nodiscard]] Result<LoadedCatalog> load_catalog(
     io::Disk& disk, const std::function<Result<void>(const CatalogRecord&)>& apply);
 
@@ -117,8 +138,10 @@ struct LoadedCatalog {
                                                            const Uuid& store, CatalogEnd& end);
 
 /// Writes a new catalog file with `snapshot` as its only record and removes older ones: write under
-/// another name, sync, rename, sync the directory. The store's first file has number 1. Moves `end` to
-/// its end, or leaves it as it was after an error. Blocks.
+/// another name, sync, rename, sync the directory. The store's first file has number 1. Moves `end`
+/// to its end, or leaves it as it was after an error: then the new file may be there already, or
+/// come back after a crash, so nothing may be appended to the old one; only another call of this
+/// function may follow. Blocks.
 [[nodiscard]] Result<void> write_catalog_file(io::Disk& disk, const CatalogRecord& snapshot,
                                               const Uuid& store, CatalogEnd& end);
 

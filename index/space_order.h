@@ -15,12 +15,13 @@ namespace braid::index {
 /// its own, in position order, and where they lie: in the pack or in a piece written by the same
 /// drain. One section a space; a section is blocks of at most 4 KiB, each a header and entries.
 ///
-/// An entry is four varints: first position (less the previous entry's; in a block's first entry less
-/// the block's first position, so 0), records, source (0: the pack; n: the drain's n-th piece, as its
-/// catalog record lists them), and the offset in 8 bytes of the extent (pack) or frame (piece) in its
-/// file: zigzag of the difference to the previous entry's if the source is the same, else plain.
+/// An entry is four varints: first position (less the previous entry's; in a block's first entry
+/// less the block's first position, so 0), records, source (0: the pack; n: the drain's n-th piece,
+/// as its catalog record lists them), and the offset in 8 bytes of the extent (pack) or frame
+/// (piece) in its file: zigzag of the difference to the previous entry's if the source is the same,
+/// else plain.
 struct OrderBlockHeader {
-    boost::endian::little_uint64_buf_t checksum;  ///< seeded with the store; of all behind it
+    boost::endian::little_uint64_buf_t checksum;  ///< seeded with store and pack; of all behind
     boost::endian::little_uint64_buf_t previous;  ///< checksum of the space's block before, or 0
     boost::endian::little_uint64_buf_t space;
     boost::endian::little_uint64_buf_t first_position;
@@ -68,8 +69,8 @@ struct OrderTotals {
 class SpaceOrderBuilder {
 public:
     void add(SpaceId space, const OrderEntry& entry);
-    /// Appends all sections to `out`, which will stand at `offset` of the pack, spaces in rising
-    /// order, and returns where each is. `totals_of(space)` gives the space's history.
+    /// Appends all sections to `out`, whose first byte will stand at `offset` of the pack, spaces
+    /// in rising order, and returns where each is. `totals_of(space)` gives the space's history.
     template <class TotalsOf>
     std::vector<OrderSection> finish(std::vector<std::byte>& out, std::uint64_t offset,
                                      std::uint32_t pack, std::uint64_t store_seed,
@@ -101,15 +102,15 @@ struct OrderBlock {
     std::vector<OrderEntry> entries;
 };
 
-/// Decodes the block at the beginning of `bytes`; `corrupt` where it isn't sound or isn't of `pack`.
-/// `file` and `offset` are for the sentence.
+/// Decodes the block at the beginning of `bytes`; `corrupt` where it isn't sound or isn't of
+/// `pack`. `file` and `offset` are for the sentence.
 [[nodiscard]] Result<OrderBlock> decode_order_block(Bytes bytes, std::uint32_t pack,
                                                     std::uint64_t store_seed,
                                                     const std::string& file, std::uint64_t offset);
 
-/// Decodes a whole section and checks it against what the catalog says of it: counts, positions, the
-/// chain of checksums (`previous`: last checksum of the section before, or 0), that entries rise and
-/// add up. On any mismatch `corrupt`: the caller builds it again from the frames.
+/// Decodes a whole section and checks it against what the catalog says of it: counts, positions,
+/// the chain of checksums (`previous`: last checksum of the section before, or 0), that entries
+/// rise and add up. On any mismatch `corrupt`: the caller builds it again from the frames.
 [[nodiscard]] Result<std::vector<OrderEntry>> decode_order_section(Bytes section,
                                                                    const OrderSection& expected,
                                                                    std::uint64_t previous,

@@ -11,8 +11,9 @@
 namespace braid::index {
 
 /// The sparse index behind a piece: a header, then an entry for the first frame and for about one
-/// frame in every `sparse_interval_bytes`. The checksum covers everything behind it; the covered range
-/// must be the piece's. It is never trusted over the frames: where it doesn't fit it is built again.
+/// frame in every `sparse_interval_bytes`. The checksum covers everything behind it; the covered
+/// range must be the piece's. It is never trusted over the frames: where it doesn't fit it is built
+/// again.
 struct SparseIndexHeader {
     boost::endian::little_uint64_buf_t checksum;  ///< seeded with the store
     boost::endian::little_uint32_buf_t magic;
@@ -41,7 +42,8 @@ inline constexpr std::size_t sparse_entry_bytes = 32;
 class SparseIndex {
 public:
     /// Walks the piece's frames (`frames`: its frames_bytes bytes), trusting their headers.
-    /// `corrupt` where they don't follow each other; `file` and `piece.offset` are for the sentence.
+    /// `corrupt` where they don't follow each other; `file` and `piece.offset` are for the
+    /// sentence.
     [[nodiscard]] static Result<SparseIndex> build(const segment::Piece& piece, Bytes frames,
                                                    const std::string& file);
     /// Reads an encoded index. `corrupt` if it is damaged or isn't this piece's.

@@ -1,0 +1,314 @@
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "index/catalog.h"
+#include "segment/encoding.h"
+
+namespace braid::index {
+
+namespace {
+
+using segment::ByteReader;
+using segment::ByteWriter;
+using segment::Link;
+using segment::Piece;
+using segment::unzigzag;
+using segment::zigzag;
+
+Error corrupt(const char* what) {
+    return {Errc::corrupt, fmt::format("catalog record: {} can't be decoded", what)};
+}
+
+std::uint32_t number32(ByteReader& reader, bool& sound) {
+    const std::uint64_t value = reader.varint();
+    sound &= value <= std::numeric_limits<std::uint32_t>::max();
+    return static_cast<std::uint32_t>(value);
+}
+
+// Writes one entry whose content `encode` appends to a buffer that is used again.
+class EntryWriter {
+public:
+    explicit EntryWriter(std::vector<std::byte>& out) : writer_(out) {}
+
+    template <class Encode>
+    void add(CatalogEntryType type, Encode&& encode) {
+        content_.clear();
+        encode(content_);
+        writer_.varint(static_cast<std::uint64_t>(type));
+        writer_.varint(content_.size());
+        writer_.bytes(content_);
+    }
+
+private:
+    ByteWriter writer_;
+    std::vector<std::byte> content_;
+};
+
+void encode_counters(const CatalogRecord& record, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    writer.varint(record.cut.value);
+    writer.varint(record.transaction.value);
+    writer.varint(record.timestamp.value);
+    writer.varint(record.next_space.value);
+    writer.varint(record.next_segment.value);
+}
+
+bool decode_counters(Bytes content, CatalogRecord& record) {
+    ByteReader reader(content);
+    record.cut = reader.varint();
+    record.transaction = reader.varint();
+    record.timestamp = reader.varint();
+    record.next_space = reader.varint();
+    record.next_segment = reader.varint();
+    return reader.finished();
+}
+
+void encode_pack(const PackInfo& pack, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    writer.varint(pack.number);
+    writer.varint(pack.extents_end);
+    writer.varint(pack.order_offset);
+    writer.varint(pack.bytes);
+    writer.varint(pack.first_position.value);
+    writer.varint(pack.last_position.value);
+    writer.varint(pack.pieces);
+    writer.varint(pack.first_piece);
+}
+
+bool decode_pack(Bytes content, std::vector<PackInfo>& packs) {
+    ByteReader reader(content);
+    bool sound = true;
+    PackInfo pack;
+    pack.number = number32(reader, sound);
+    pack.extents_end = reader.varint();
+    pack.order_offset = reader.varint();
+    pack.bytes = reader.varint();
+    pack.first_position = reader.varint();
+    pack.last_position = reader.varint();
+    pack.pieces = number32(reader, sound);
+    pack.first_piece = number32(reader, sound);
+    packs.push_back(pack);
+    return sound && reader.finished();
+}
+
+void encode_piece(const Piece& piece, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    writer.varint(piece.segment.value);
+    writer.varint(piece.file);
+    writer.varint(piece.offset);
+    writer.varint(piece.frames_bytes);
+    writer.varint(piece.index_offset);
+    writer.varint(piece.index_bytes);
+    writer.varint(piece.first_sequence.value);
+    writer.varint(piece.last_sequence.value);
+    writer.varint(piece.first_position.value);
+    writer.varint(piece.last_position.value);
+    writer.varint(piece.first_timestamp.value);
+    writer.varint(piece.last_timestamp.value);
+}
+
+bool decode_piece(Bytes content, std::vector<Piece>& pieces) {
+    ByteReader reader(content);
+    bool sound = true;
+    Piece piece;
+    piece.segment = reader.varint();
+    piece.file = number32(reader, sound);
+    piece.offset = reader.varint();
+    piece.frames_bytes = reader.varint();
+    piece.index_offset = reader.varint();
+    piece.index_bytes = reader.varint();
+    piece.first_sequence = reader.varint();
+    piece.last_sequence = reader.varint();
+    piece.first_position = reader.varint();
+    piece.last_position = reader.varint();
+    piece.first_timestamp = reader.varint();
+    piece.last_timestamp = reader.varint();
+    pieces.push_back(piece);
+    return sound && reader.finished();
+}
+
+// A segment's anchor is often its head or not there: two bits beside the count of extents tell.
+enum class AnchorForm : std::uint64_t { none, is_head, other };
+
+AnchorForm anchor_form(const SegmentUpdate& update) {
+    if (!update.anchor) return AnchorForm::none;
+    return update.anchor == update.head ? AnchorForm::is_head : AnchorForm::other;
+}
+
+// Each number less the item's before it: segments drained together lie close to each other in id,
+// position, time and place. Differences wrap around, so any numbers come back as they were.
+void encode_segments(const std::vector<SegmentUpdate>& updates, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    SegmentUpdate before;
+    for (const SegmentUpdate& update : updates) {
+        const AnchorForm form = anchor_form(update);
+        writer.varint(zigzag(update.segment - before.segment));
+        writer.varint(update.last_sequence.value);
+        writer.varint(zigzag(update.last_position - before.last_position));
+        writer.varint(zigzag(update.last_timestamp - before.last_timestamp));
+        writer.varint(zigzag(update.last_timestamp - update.first_timestamp));
+        writer.varint(zigzag(update.head.word() - before.head.word()));
+        writer.varint(std::uint64_t{update.extents_since_anchor} << 2 |
+                      static_cast<std::uint64_t>(form));
+        if (form == AnchorForm::other)
+            writer.varint(zigzag(update.head.word() - update.anchor.word()));
+        before = update;
+    }
+}
+
+SegmentUpdate decode_segment(ByteReader& reader, const SegmentUpdate& before, bool& sound) {
+    SegmentUpdate update;
+    update.segment = before.segment + unzigzag(reader.varint());
+    update.last_sequence = reader.varint();
+    update.last_position = before.last_position + unzigzag(reader.varint());
+    update.last_timestamp = before.last_timestamp + unzigzag(reader.varint());
+    update.first_timestamp = update.last_timestamp - unzigzag(reader.varint());
+    update.head = Link::from_word(before.head.word() + unzigzag(reader.varint()));
+    const std::uint64_t tag = reader.varint();
+    sound &= (tag >> 2) <= std::numeric_limits<std::uint32_t>::max() && (tag & 3) != 3;
+    update.extents_since_anchor = static_cast<std::uint32_t>(tag >> 2);
+    if (static_cast<AnchorForm>(tag & 3) == AnchorForm::is_head) update.anchor = update.head;
+    if (static_cast<AnchorForm>(tag & 3) == AnchorForm::other)
+        update.anchor = Link::from_word(update.head.word() - unzigzag(reader.varint()));
+    return update;
+}
+
+bool decode_segments(Bytes content, std::vector<SegmentUpdate>& updates) {
+    ByteReader reader(content);
+    SegmentUpdate before;
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        before = decode_segment(reader, before, sound);
+        updates.push_back(before);
+    }
+    return sound && reader.finished();
+}
+
+void encode_sections(const std::vector<OrderSection>& sections, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    OrderSection before;
+    for (const OrderSection& section : sections) {
+        writer.varint(zigzag(section.space - before.space));
+        writer.varint(zigzag(std::uint64_t{section.pack} - before.pack));
+        // Sections of one pack stand one behind the other, which makes this 0.
+        writer.varint(zigzag(section.offset - (before.offset + before.bytes)));
+        writer.varint(section.bytes);
+        writer.varint(section.records);
+        writer.varint(section.records_before);
+        writer.varint(zigzag(section.first_position - before.first_position));
+        writer.varint(zigzag(section.last_position - section.first_position));
+        writer.fixed64(section.last_checksum);
+        before = section;
+    }
+}
+
+OrderSection decode_section(ByteReader& reader, const OrderSection& before, bool& sound) {
+    OrderSection section;
+    section.space = before.space + unzigzag(reader.varint());
+    const std::uint64_t pack = before.pack + unzigzag(reader.varint());
+    sound &= pack <= std::numeric_limits<std::uint32_t>::max();
+    section.pack = static_cast<std::uint32_t>(pack);
+    section.offset = before.offset + before.bytes + unzigzag(reader.varint());
+    section.bytes = reader.varint();
+    section.records = reader.varint();
+    section.records_before = reader.varint();
+    section.first_position = before.first_position + unzigzag(reader.varint());
+    section.last_position = section.first_position + unzigzag(reader.varint());
+    section.last_checksum = reader.fixed64();
+    return section;
+}
+
+bool decode_sections(Bytes content, std::vector<OrderSection>& sections) {
+    ByteReader reader(content);
+    OrderSection before;
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        before = decode_section(reader, before, sound);
+        sections.push_back(before);
+    }
+    return sound && reader.finished();
+}
+
+Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& record) {
+    auto change = segment::decode_change_body(type, content);
+    if (!change) return change.error().within("catalog record");
+    record.names.push_back(*std::move(change));
+    return {};
+}
+
+Result<void> sound_or(bool sound, const char* what) {
+    if (sound) return {};
+    return corrupt(what);
+}
+
+Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& record) {
+    switch (static_cast<CatalogEntryType>(type)) {
+        case CatalogEntryType::counters:
+            return sound_or(decode_counters(content, record), "the counters");
+        case CatalogEntryType::space_named:
+            return decode_name(segment::ItemType::space_named, content, record);
+        case CatalogEntryType::segment_named:
+            return decode_name(segment::ItemType::segment_named, content, record);
+        case CatalogEntryType::pack:
+            return sound_or(decode_pack(content, record.packs), "a pack");
+        case CatalogEntryType::piece:
+            return sound_or(decode_piece(content, record.pieces), "a piece");
+        case CatalogEntryType::segments:
+            return sound_or(decode_segments(content, record.segments), "the segments");
+        case CatalogEntryType::sections:
+            return sound_or(decode_sections(content, record.sections), "the order sections");
+        default:
+            return Error(
+                Errc::unsupported_version,
+                fmt::format("catalog record: an entry of type {}, which this version of Braid "
+                            "doesn't know",
+                            type));
+    }
+}
+
+CatalogEntryType name_type(const segment::Change& change) {
+    return segment::change_type(change) == segment::ItemType::space_named
+               ? CatalogEntryType::space_named
+               : CatalogEntryType::segment_named;
+}
+
+}  // namespace
+
+void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& out) {
+    using Out = std::vector<std::byte>;
+    EntryWriter entries(out);
+    entries.add(CatalogEntryType::counters, [&](Out& to) { encode_counters(record, to); });
+    for (const segment::Change& name : record.names)
+        entries.add(name_type(name), [&](Out& to) { segment::encode_change_body(name, to); });
+    for (const PackInfo& pack : record.packs)
+        entries.add(CatalogEntryType::pack, [&](Out& to) { encode_pack(pack, to); });
+    for (const Piece& piece : record.pieces)
+        entries.add(CatalogEntryType::piece, [&](Out& to) { encode_piece(piece, to); });
+    if (!record.segments.empty())
+        entries.add(CatalogEntryType::segments,
+                    [&](Out& to) { encode_segments(record.segments, to); });
+    if (!record.sections.empty())
+        entries.add(CatalogEntryType::sections,
+                    [&](Out& to) { encode_sections(record.sections, to); });
+}
+
+Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {
+    CatalogRecord record;
+    record.kind = kind;
+    ByteReader reader(body);
+    std::size_t counters = 0;
+    while (!reader.failed() && !reader.left().empty()) {
+        const std::uint64_t type = reader.varint();
+        const std::uint64_t length = reader.varint();
+        const Bytes content = reader.bytes(length);
+        if (reader.failed()) break;
+        if (auto decoded = decode_entry(type, content, record); !decoded) return decoded.error();
+        if (static_cast<CatalogEntryType>(type) == CatalogEntryType::counters) ++counters;
+    }
+    if (!reader.finished()) return corrupt("an entry's type and length");
+    if (counters != 1) return corrupt("the counters, which must be there once,");
+    return record;
+}
+
+}  // namespace braid::index

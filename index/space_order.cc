@@ -1,0 +1,271 @@
+#include "index/space_order.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <braid/check.hpp>
+#include <cstring>
+#include <limits>
+
+#include "segment/checksum.h"
+#include "segment/encoding.h"
+
+namespace braid::index {
+
+namespace {
+
+using segment::ByteReader;
+using segment::unzigzag;
+using segment::varint_bytes_max;
+using segment::zigzag;
+
+constexpr std::size_t header_bytes = sizeof(OrderBlockHeader);
+constexpr std::size_t entry_bytes_max = 4 * varint_bytes_max;
+static_assert(order_block_bytes_max % 8 == 0);
+// A block's counts can be told in their fields.
+static_assert(order_block_bytes_max <= 0xffff);
+static_assert(order_block_bytes_max * segment::frame_records_max <=
+              std::numeric_limits<std::uint32_t>::max());
+
+std::uint64_t block_checksum(Bytes block, std::uint64_t seed) {
+    return segment::checksum(block.subspan(sizeof(std::uint64_t)), seed);
+}
+
+// Appends blocks to a section, each to `out` when it is full.
+class SectionEncoder {
+public:
+    SectionEncoder(std::vector<std::byte>& out, OrderSection& section, std::uint64_t previous,
+                   std::uint64_t store_seed)
+        : out_(out),
+          section_(section),
+          seed_(segment::mix_seed(store_seed, section.pack)),
+          previous_(previous) {}
+
+    void add(const OrderEntry& entry) {
+        if (entries_ > 0 && used_ + encode(entry) > order_block_bytes_max) finish_block();
+        if (entries_ == 0) first_position_ = entry.first_position;
+        used_ += encode(entry);
+        ++entries_;
+        records_ += entry.records;
+        last_ = entry;
+    }
+
+    void finish_block() {
+        if (entries_ == 0) return;
+        const std::size_t bytes = segment::padded(used_);
+        std::fill(block_.begin() + used_, block_.begin() + bytes, std::byte{0});
+        OrderBlockHeader header;
+        header.previous = previous_;
+        header.space = section_.space.value;
+        header.first_position = first_position_.value;
+        header.records_before = section_.records_before + section_.records;
+        header.records = static_cast<std::uint32_t>(records_);
+        header.entries = static_cast<std::uint16_t>(entries_);
+        header.bytes = static_cast<std::uint16_t>(bytes);
+        header.pack = section_.pack;
+        header.magic = order_block_magic;
+        std::memcpy(block_.data(), &header, sizeof header);
+        previous_ = block_checksum(Bytes(block_).first(bytes), seed_);
+        header.checksum = previous_;
+        std::memcpy(block_.data(), &header, sizeof header);
+        out_.insert(out_.end(), block_.begin(), block_.begin() + bytes);
+        section_.bytes += bytes;
+        section_.records += records_;
+        section_.last_checksum = previous_;
+        used_ = header_bytes;
+        entries_ = records_ = 0;
+    }
+
+private:
+    // Writes the entry behind the block's used bytes, where there is room for one more than fits
+    // into the block, and returns its length.
+    std::size_t encode(const OrderEntry& entry) {
+        const bool first = entries_ == 0;
+        std::byte* const begin = block_.data() + used_;
+        std::byte* at =
+            segment::put_varint(begin, first ? 0 : entry.first_position - last_.first_position);
+        at = segment::put_varint(at, entry.records);
+        at = segment::put_varint(at, entry.source);
+        const bool same_source = !first && entry.source == last_.source;
+        at = segment::put_varint(
+            at, same_source ? zigzag(entry.offset / 8 - last_.offset / 8) : entry.offset / 8);
+        return static_cast<std::size_t>(at - begin);
+    }
+
+    std::vector<std::byte>& out_;
+    OrderSection& section_;
+    std::uint64_t seed_;
+    std::uint64_t previous_;
+    std::array<std::byte, order_block_bytes_max + entry_bytes_max> block_{};
+    std::size_t used_ = header_bytes;
+    std::size_t entries_ = 0;
+    std::uint64_t records_ = 0;
+    Position first_position_;
+    OrderEntry last_;
+};
+
+Error corrupt(const std::string& file, std::uint64_t offset, const std::string& what) {
+    return {Errc::corrupt, fmt::format("{} at offset {}: space order: {}", file, offset, what)};
+}
+
+// What is wrong with a block's header, checksum or place, or empty.
+std::string block_problem(const OrderBlockHeader& header, Bytes bytes, std::uint32_t pack,
+                          std::uint64_t store_seed) {
+    if (header.magic.value() != order_block_magic) return "no block begins here";
+    const std::size_t length = header.bytes.value();
+    if (length < header_bytes || length > order_block_bytes_max || length % 8 != 0 ||
+        length > bytes.size())
+        return fmt::format("a block of {} bytes, where {} are left", length, bytes.size());
+    const std::uint64_t expected =
+        block_checksum(bytes.first(length), segment::mix_seed(store_seed, pack));
+    if (header.checksum.value() != expected)
+        return fmt::format("checksum {:016x} of the block expected, {:016x} found", expected,
+                           header.checksum.value());
+    if (header.pack.value() != pack)
+        return fmt::format("a block of pack {} expected, of pack {} found", pack,
+                           header.pack.value());
+    if (header.entries.value() == 0) return "a block of no entries";
+    return {};
+}
+
+// Decodes the entry behind `before` (nullptr: the block's first). False if it can't be.
+bool decode_entry(ByteReader& reader, Position first, const OrderEntry* before, OrderEntry& entry) {
+    const std::uint64_t distance = reader.varint();
+    const std::uint64_t records = reader.varint();
+    const std::uint64_t source = reader.varint();
+    const std::uint64_t place = reader.varint();
+    if (reader.failed() || records == 0 || records > segment::frame_records_max) return false;
+    if (source > std::numeric_limits<std::uint32_t>::max()) return false;
+    if (before ? distance < before->records : distance != 0) return false;
+    entry.first_position = (before ? before->first_position : first) + distance;
+    // Positions that wrap around don't rise.
+    if (entry.first_position < first || entry.first_position + records < first) return false;
+    entry.records = static_cast<std::uint32_t>(records);
+    entry.source = static_cast<std::uint32_t>(source);
+    const bool same_source = before && before->source == entry.source;
+    const std::uint64_t unit = same_source ? before->offset / 8 + unzigzag(place) : place;
+    if (unit > std::numeric_limits<std::uint64_t>::max() / 8) return false;
+    entry.offset = unit * 8;
+    return true;
+}
+
+bool decode_entries(Bytes content, std::size_t count, OrderBlock& block) {
+    ByteReader reader(content);
+    std::uint64_t records = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        OrderEntry entry;
+        const OrderEntry* before = block.entries.empty() ? nullptr : &block.entries.back();
+        if (!decode_entry(reader, block.first_position, before, entry)) return false;
+        records += entry.records;
+        block.entries.push_back(entry);
+    }
+    const Bytes padding = reader.left();
+    return records == block.records && padding.size() < 8 &&
+           std::all_of(padding.begin(), padding.end(),
+                       [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+void SpaceOrderBuilder::add(SpaceId space, const OrderEntry& entry) {
+    std::vector<OrderEntry>& entries = spaces_[space];
+    BRAID_CHECK(entry.records > 0 && entry.records <= segment::frame_records_max,
+                "a frame of {} records", entry.records);
+    BRAID_CHECK(entry.offset % 8 == 0, "a frame at offset {}", entry.offset);
+    BRAID_CHECK(entries.empty() ||
+                    entry.first_position >= entries.back().first_position + entries.back().records,
+                "space {}: a frame at position {} behind one of {} records at {}", space.value,
+                entry.first_position.value, entries.back().records,
+                entries.back().first_position.value);
+    entries.push_back(entry);
+}
+
+OrderSection SpaceOrderBuilder::encode_section(std::vector<std::byte>& out, std::uint64_t offset,
+                                               std::uint32_t pack, SpaceId space,
+                                               const std::vector<OrderEntry>& entries,
+                                               const OrderTotals& totals,
+                                               std::uint64_t store_seed) {
+    OrderSection section;
+    section.space = space;
+    section.pack = pack;
+    section.offset = offset + out.size();
+    section.records_before = totals.records;
+    section.first_position = entries.front().first_position;
+    section.last_position = entries.back().first_position + (entries.back().records - 1);
+    SectionEncoder encoder(out, section, totals.last_checksum, store_seed);
+    for (const OrderEntry& entry : entries) encoder.add(entry);
+    encoder.finish_block();
+    return section;
+}
+
+Result<OrderBlock> decode_order_block(Bytes bytes, std::uint32_t pack, std::uint64_t store_seed,
+                                      const std::string& file, std::uint64_t offset) {
+    if (bytes.size() < header_bytes)
+        return corrupt(file, offset, fmt::format("a block in {} bytes", bytes.size()));
+    OrderBlockHeader header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (const std::string what = block_problem(header, bytes, pack, store_seed); !what.empty())
+        return corrupt(file, offset, what);
+
+    OrderBlock block;
+    block.space = header.space.value();
+    block.first_position = header.first_position.value();
+    block.records_before = header.records_before.value();
+    block.records = header.records.value();
+    block.checksum = header.checksum.value();
+    block.previous = header.previous.value();
+    block.bytes = header.bytes.value();
+    const Bytes content = bytes.subspan(header_bytes, block.bytes - header_bytes);
+    if (!decode_entries(content, header.entries.value(), block))
+        return corrupt(file, offset, "the entries of the block don't add up");
+    return block;
+}
+
+namespace {
+
+// Whether `block` goes on where the blocks before it (`entries`, `records`, `checksum`) ended.
+bool continues(const OrderBlock& block, const OrderSection& expected,
+               const std::vector<OrderEntry>& entries, std::uint64_t records,
+               std::uint64_t checksum) {
+    if (block.space != expected.space || block.previous != checksum ||
+        block.records_before != expected.records_before + records)
+        return false;
+    if (entries.empty()) return block.first_position == expected.first_position;
+    return block.first_position >= entries.back().first_position + entries.back().records;
+}
+
+}  // namespace
+
+Result<std::vector<OrderEntry>> decode_order_section(Bytes section, const OrderSection& expected,
+                                                     std::uint64_t previous,
+                                                     std::uint64_t store_seed,
+                                                     const std::string& file) {
+    if (section.size() != expected.bytes)
+        return corrupt(file, expected.offset,
+                       fmt::format("a section of {} bytes expected, {} found", expected.bytes,
+                                   section.size()));
+    std::vector<OrderEntry> entries;
+    std::uint64_t records = 0;
+    std::uint64_t checksum = previous;
+    for (std::size_t at = 0; at < section.size();) {
+        const std::uint64_t offset = expected.offset + at;
+        auto block =
+            decode_order_block(section.subspan(at), expected.pack, store_seed, file, offset);
+        if (!block) return block.error();
+        if (!continues(*block, expected, entries, records, checksum))
+            return corrupt(file, offset, "the block doesn't follow the one before it");
+        entries.insert(entries.end(), block->entries.begin(), block->entries.end());
+        records += block->records;
+        checksum = block->checksum;
+        at += block->bytes;
+    }
+    const Position last =
+        entries.empty() ? Position() : entries.back().first_position + (entries.back().records - 1);
+    if (entries.empty() || records != expected.records || last != expected.last_position ||
+        checksum != expected.last_checksum)
+        return corrupt(file, expected.offset, "the section isn't what the catalog says of it");
+    return entries;
+}
+
+}  // namespace braid::index
