@@ -170,7 +170,9 @@ TEST_CASE("every kind of call can be made to fail, once or from then on") {
         {Call::lock, [&] { return disk.lock("LOCK", 0).has_value(); }},
         {Call::make_queue, [&] { return disk.make_queue(1, nullptr).has_value(); }},
     };
-    for (const auto& [call, works] : calls) {
+    for (const auto& one_call : calls) {
+        const Call call = one_call.first;
+        const auto& works = one_call.second;
         CAPTURE(static_cast<int>(call));
         disk.fail({.call = call, .nth = 2});
         CHECK(works());
