@@ -74,8 +74,8 @@ struct Receipt {
     boost::container::small_vector<SequenceRange, 2> segments;
 };
 
-/// Called once with the outcome, on a thread of the store's or on the caller's before
-/// `commit_async` returns. It must not block, nor throw, nor close the store.
+/// Called once with the outcome, on whatever thread finds it out: one of the store's, one that commits,
+/// or the caller's before `commit_async` returns. It must not block, throw, or close the store.
 using CommitCallback = std::function<void(Result<Receipt>)>;
 
 class Engine;

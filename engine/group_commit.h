@@ -1,0 +1,144 @@
+#pragma once
+
+#include <atomic>
+#include <braid/result.hpp>
+#include <braid/status.hpp>
+#include <braid/transaction.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "engine/signal.h"
+#include "engine/watermarks.h"
+#include "io/disk.h"
+#include "wal/log_writer.h"
+
+namespace braid {
+
+/// What is logged in one go: transactions that were sequenced one after another.
+struct CommitBatch {
+    wal::BatchBody body;
+    Position last_position;
+    std::uint64_t file = 0;             ///< ordinal of the log file that it goes to
+    std::uint64_t reserved_bytes = 0;   ///< log space set aside for it
+    std::uint64_t due_ns = 0;           ///< when the log thread is to see to it
+    std::uint32_t waiters = 0;          ///< blocking committers
+    struct Callback {
+        CommitCallback call;
+        Result<Receipt> result;  ///< if the batch becomes durable
+    };
+    std::vector<Callback> callbacks;
+    std::optional<Error> error;  ///< written before `state` is done
+
+    enum State : std::uint32_t { waiting, lead, done };
+    std::atomic<std::uint32_t> state{waiting};  // futex word of the blocking committers
+};
+
+/// Shares one flush among all who wait for one. Leading is a role that one thread at a time has: a
+/// blocking committer who finds nobody leading writes its batch with the blocking queue, and hands the
+/// role to a waiter of the next batch when it is done; the log thread leads where only asynchronous or
+/// buffered commits wait. Owns no thread.
+///
+/// The sequencer's lock is this object's `mutex`: joining a batch is part of being sequenced.
+class GroupCommit {
+public:
+    /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where there are
+    /// no threads, moves the writes that somebody else's queue has in flight.
+    GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
+                std::uint64_t capacity, Watermarks& watermarks, Signal& log_thread,
+                std::function<void()> drive);
+
+    std::mutex mutex;  ///< of the sequencer and of everything marked (L) here
+
+    /// (L) Whether the log has space in hand for a transaction of so many bytes.
+    [[nodiscard]] bool admits(std::uint64_t item_bytes) const;
+    /// (L) Adds a sequenced transaction, which `admits` let pass, to the open batch. `due_ns`: when the log
+    /// thread must have begun to write it, if nobody else has.
+    std::shared_ptr<CommitBatch> join(Bytes items, Position last_position,
+                                      TransactionNumber transaction, std::uint64_t due_ns);
+    /// (L) The batch that was joined last, if it isn't durable yet.
+    [[nodiscard]] std::shared_ptr<CommitBatch> newest() const;
+    /// (L) Set by a failed log write: nothing is accepted any more.
+    [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
+    /// (L) Bytes sequenced and not handed to the log yet.
+    [[nodiscard]] std::uint64_t pending_bytes() const noexcept { return pending_bytes_; }
+    /// (L) When the first batch in the queue is due; nullopt if there is none.
+    [[nodiscard]] std::optional<std::uint64_t> next_due() const;
+
+    /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock. Blocks.
+    [[nodiscard]] Result<void> wait(CommitBatch& batch);
+    /// The log thread's turn: writes batches through its queue until none is due at `now_ns` and nothing is
+    /// in flight, unless somebody else leads. False if there was nothing to do.
+    bool lead_due(io::Queue& queue, std::uint64_t now_ns);
+    /// One small move of the log thread, for a simulation: submits what is pending, takes what has
+    /// completed; never blocks. False if there was nothing to do.
+    bool step(io::Queue& queue);
+    /// Seals the log if its last batch isn't attested, unless somebody else leads. Blocks.
+    void seal();
+
+    /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks. `no_space` where
+    /// only a drain, or a larger disk, would help.
+    [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);
+    /// Whether no file is ready that pending work may need soon.
+    [[nodiscard]] bool wants_file();
+    /// What the catalog holds now: log files are free.
+    void drained(TransactionNumber transaction);
+    /// At close, when all is drained: goes over to a small file and removes the others. Blocks.
+    [[nodiscard]] Result<void> shrink();
+
+    void count(Metrics& metrics);
+    void count(StoreStat& stat);
+    /// Whether a further log file could not be had without a drain.
+    [[nodiscard]] bool wants_drain();
+
+private:
+    [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
+    [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;
+    using Batches = std::vector<std::shared_ptr<CommitBatch>>;
+
+    /// Hands the next batch, or the roll that must come before it, to the writer. `only_full`: beside
+    /// another one in flight only a full one.
+    bool take_next(io::Queue& queue, bool only_full);
+    /// Takes what the writer has finished and tells those who wait. False if nothing happened.
+    bool advance(io::Queue& queue, bool block);
+    /// Advances until nothing is in flight.
+    void settle(io::Queue& queue);
+    void finish_written(Batches& done);
+    void fail_all(Batches& done);
+    static void wake(const Batches& done);
+    void lead_one();
+    void stop_leading();
+    [[nodiscard]] bool is_due(std::uint64_t now_ns) const;
+
+    Watermarks& watermarks_;
+    Signal& log_thread_;
+    std::function<void()> drive_;
+
+    std::mutex files_mutex_;  // of files_; taken before `mutex`, never while holding it
+    wal::LogFiles files_;
+    std::uint64_t drained_ = 0;  // last transaction in the catalog; under files_mutex_
+
+    // The leader's alone, under the role.
+    std::unique_ptr<wal::LogWriter> writer_;
+    std::unique_ptr<io::Queue> blocking_queue_;
+    std::uint64_t writer_capacity_ = 0;  // of the file being written
+
+    // Under `mutex`.
+    bool leading_ = false;
+    std::deque<std::shared_ptr<CommitBatch>> queue_;      // not handed to the log
+    std::deque<std::shared_ptr<CommitBatch>> in_flight_;  // handed to the log
+    std::deque<wal::LogFiles::Taken> ready_;              // files after the writer's
+    std::uint64_t writer_file_ = 0;    // ordinal of the file being written
+    std::uint64_t assigned_file_ = 0;  // ordinal of the file that new transactions go to
+    std::uint64_t assigned_room_ = 0;  // bytes left in it if each transaction were a batch
+    std::uint64_t pending_bytes_ = 0;
+    std::uint64_t batches_ = 0;
+    std::uint64_t log_bytes_written_ = 0;
+    std::uint64_t log_flushes_ = 0;
+    std::optional<Error> failure_;
+};
+
+}  // namespace braid

@@ -1,0 +1,232 @@
+#include "engine/sequencer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "segment/change.h"
+
+namespace braid {
+namespace {
+
+std::string in_words(const Expectation& expectation) {
+    switch (expectation.kind) {
+        case Expectation::Kind::any: return "anything";
+        case Expectation::Kind::none: return "no entry";
+        case Expectation::Kind::exists: return "an entry";
+        case Expectation::Kind::sequence:
+            return fmt::format("sequence {}", expectation.next.value);
+    }
+    return {};
+}
+
+bool is_met(const Expectation& expectation, Sequence last) {
+    switch (expectation.kind) {
+        case Expectation::Kind::any: return true;
+        case Expectation::Kind::none: return last == 0;
+        case Expectation::Kind::exists: return last != 0;
+        case Expectation::Kind::sequence: return expectation.next == last + 1;
+    }
+    return false;
+}
+
+}  // namespace
+
+void Sequencer::resolve(TransactionBody& body) const {
+    for (TransactionBody::Target& target : body.targets())
+        target.state = table_.find(target.space, target.segment);
+}
+
+void Sequencer::find_again(TransactionBody& body) const {
+    for (TransactionBody::Target& target : body.targets())
+        if (target.state == nullptr) target.state = table_.find(target.space, target.segment);
+}
+
+std::optional<Error> Sequencer::judge(TransactionBody& body) const {
+    find_again(body);
+    std::vector<Conflict> conflicts;
+    for (const TransactionBody::Demand& demand : body.demands()) {
+        const TransactionBody::Target& target = body.targets()[demand.target];
+        const Sequence last =
+            (target.state == nullptr ? Sequence(0) : target.state->last_sequence) + demand.before;
+        if (is_met(demand.expectation, last)) continue;
+        conflicts.push_back({target.space, target.segment, in_words(demand.expectation),
+                             demand.expectation.next, last + 1});
+    }
+    if (conflicts.empty()) return std::nullopt;
+    return Error::conflict(std::move(conflicts));
+}
+
+SpaceId Sequencer::space_id(SpaceState& space) {
+    if (space.id != 0) return space.id;
+    const auto known = std::find(new_spaces_.begin(), new_spaces_.end(), &space);
+    const SpaceId id = table_.next_space() + static_cast<std::size_t>(known - new_spaces_.begin());
+    if (known == new_spaces_.end()) {
+        new_spaces_.push_back(&space);
+        new_names_.push_back({changes_.size(), &space, nullptr});
+        encode_change_item(segment::SpaceNamed{id, space.name}, changes_);
+    }
+    return id;
+}
+
+void Sequencer::add_new_names(TransactionBody& body) {
+    const SegmentId first_segment = table_.next_segment();
+    SegmentId next_segment = first_segment;
+    for (TransactionBody::Target& target : body.targets()) {
+        if (target.records == 0 || (target.state != nullptr && target.state->id != 0)) continue;
+        target.state = &table_.make(target.space, target.segment);
+        const SpaceId space = space_id(*target.state->space);
+        new_names_.push_back({changes_.size(), target.state->space, target.state});
+        encode_change_item(segment::SegmentNamed{next_segment, space, target.segment}, changes_);
+        ++next_segment;
+    }
+    table_.reserve_ids(new_spaces_.size(), next_segment - first_segment);
+}
+
+Sequencer::Need Sequencer::prepare(TransactionBody& body) {
+    changes_.clear();
+    new_names_.clear();
+    new_spaces_.clear();
+    add_new_names(body);
+    return {changes_.size() + body.frames().bytes().size(), body.frames().frames().size()};
+}
+
+std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
+    std::memcpy(at, changes_.data(), changes_.size());
+    for (const NewName& name : new_names_) {
+        if (name.segment != nullptr)
+            table_.number(*name.segment, position_ + 1, timestamp_);
+        else
+            table_.number(*name.space, position_ + 1);
+        segment::number_change(at + name.offset, transaction_, false, store_seed_);
+    }
+    return at + changes_.size();
+}
+
+void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState& state) noexcept {
+    const segment::TailNode* node =
+        chunk.add_node(frame, &state, state.tail.load(std::memory_order_relaxed),
+                       state.drained_through());
+    state.last_sequence = node->last_sequence();
+    state.tail.store(node, std::memory_order_release);
+}
+
+Sequencer::Sequenced Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now) {
+    segment::Chunk& chunk = arena_.chunk_for(need.item_bytes, need.frames, position_ + 1);
+    Sequenced done;
+    for (const TransactionBody::Target& target : body.targets())
+        if (target.records != 0)
+            done.receipt.segments.push_back({target.state->last_sequence + 1,
+                                             target.state->last_sequence + target.records});
+    // From here on nothing can fail.
+    ++transaction_;
+    timestamp_ = std::max(now, timestamp_);
+    done.receipt.transaction = transaction_;
+    done.receipt.timestamp = timestamp_;
+    done.receipt.first_position = position_ + 1;
+    std::byte* const items = chunk.add_items(need.item_bytes);
+    std::byte* const frames = copy_changes(items);
+    std::memcpy(frames, body.frames().bytes().data(), body.frames().bytes().size());
+    const auto built = body.frames().frames();
+    for (const segment::FrameBuilder::Frame& frame : built) {
+        SegmentState& state = *body.targets()[frame.segment].state;
+        segment::number_frame(frames + frame.offset,
+                              {.segment = state.id,
+                               .first_sequence = state.last_sequence + 1,
+                               .first_position = position_ + 1,
+                               .timestamp = timestamp_,
+                               .transaction = transaction_,
+                               .ends_transaction = &frame == &built.back()},
+                              frame.body_hash, store_seed_);
+        link(chunk, frames + frame.offset, state);
+        position_ += frame.count;
+    }
+    chunk.publish();
+    done.receipt.last_position = position_;
+    done.items = {items, need.item_bytes};
+    return done;
+}
+
+void Sequencer::restore(Position position, TransactionNumber transaction, Timestamp timestamp) {
+    position_ = position;
+    transaction_ = transaction;
+    timestamp_ = timestamp;
+}
+
+bool Sequencer::follows(TransactionNumber transaction) {
+    if (in_transaction_) return transaction == transaction_;
+    if (transaction != transaction_ + 1) return false;
+    ++transaction_;
+    in_transaction_ = true;
+    return true;
+}
+
+const char* Sequencer::replay_frame(segment::FrameView frame) {
+    if (const char* reason = segment::verify_frame(frame, store_seed_)) return reason;
+    SegmentState* state = table_.find(frame.segment());
+    if (state == nullptr) return "a frame of a segment that was never named";
+    if (frame.first_position() != position_ + 1) return "a position out of order";
+    if (frame.first_sequence() != state->last_sequence + 1) return "a sequence out of order";
+    if (frame.timestamp() < timestamp_) return "a timestamp that goes back";
+    if (!follows(frame.transaction())) return "a transaction out of order";
+    if (state->last_sequence == 0) {
+        state->first_position = frame.first_position();
+        state->first_timestamp = frame.timestamp();
+        if (state->space->first_position == 0) state->space->first_position = frame.first_position();
+    }
+    segment::Chunk& chunk = arena_.chunk_for(frame.padded_length(), 1, position_ + 1);
+    std::byte* at = chunk.add_items(frame.padded_length());
+    std::memset(at + frame.length(), 0, frame.padded_length() - frame.length());
+    std::memcpy(at, frame.data(), frame.length());
+    link(chunk, at, *state);
+    chunk.publish();
+    position_ += frame.count();
+    timestamp_ = frame.timestamp();
+    return nullptr;
+}
+
+Result<void> Sequencer::replay_change(Bytes item) {
+    auto change = segment::read_change_item(item, store_seed_);
+    if (!change) return change.error();
+    if (!follows(segment::change_transaction(item.data())))
+        return Error(Errc::corrupt, "a transaction out of order");
+    const bool restored =
+        std::visit([this](const auto& named) { return table_.restore(named); }, *change);
+    if (!restored) return Error(Errc::corrupt, "a name that is known already or has no space");
+    return {};
+}
+
+Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std::string& file,
+                               std::uint64_t offset) {
+    const auto damaged = [&](std::size_t at, std::string_view why) {
+        return Error(Errc::corrupt, fmt::format("{} at offset {}: {}", file, offset + at, why));
+    };
+    for (std::size_t at = 0; at < body.size();) {
+        const Bytes left = body.subspan(at);
+        const segment::Look look = segment::look(left);
+        if (look.found != segment::Found::item)
+            return damaged(at, look.found == segment::Found::nothing ? "an item is missing"
+                                                                     : look.reason);
+        const segment::FrameView frame(left.data());
+        const bool change = segment::is_change(look.type);
+        const TransactionNumber transaction =
+            change ? segment::change_transaction(left.data()) : frame.transaction();
+        if (transaction > drained) {
+            if (change) {
+                auto replayed = replay_change(left.first(look.length));
+                if (!replayed)
+                    return std::move(replayed.error()).within(
+                        fmt::format("{} at offset {}", file, offset + at));
+            } else if (const char* reason = replay_frame(frame)) {
+                return damaged(at, reason);
+            }
+            if (frame.ends_transaction()) in_transaction_ = false;
+        }
+        at += segment::padded(look.length);
+    }
+    if (in_transaction_) return damaged(body.size(), "a transaction without an end");
+    return {};
+}
+
+}  // namespace braid

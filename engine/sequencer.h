@@ -1,0 +1,83 @@
+#pragma once
+
+#include <braid/result.hpp>
+#include <optional>
+#include <vector>
+
+#include "engine/segment_table.h"
+#include "engine/transaction_body.h"
+#include "segment/tail.h"
+
+namespace braid {
+
+/// Gives transactions their numbers and their place in memory. Everything here runs under the commit
+/// lock, but for `resolve`.
+class Sequencer {
+public:
+    Sequencer(SegmentTable& table, segment::Arena& arena, std::uint64_t store_seed)
+        : table_(table), arena_(arena), store_seed_(store_seed) {}
+
+    /// Finds the states of the targets that exist. Any thread, before the lock.
+    void resolve(TransactionBody& body) const;
+
+    /// Judges all demands against what is sequenced; an error names each that isn't met.
+    [[nodiscard]] std::optional<Error> judge(TransactionBody& body) const;
+
+    /// What a transaction needs before it may be numbered.
+    struct Need {
+        std::size_t item_bytes = 0;  ///< of all its items, in log and memory
+        std::size_t frames = 0;
+    };
+    /// Makes states, ids and change records for what is new. May throw std::bad_alloc, and has then
+    /// changed nothing that counts.
+    [[nodiscard]] Need prepare(TransactionBody& body);
+
+    /// A transaction in its place.
+    struct Sequenced {
+        Receipt receipt;
+        Bytes items;  ///< in the arena, as the log wants them
+    };
+    /// Numbers the prepared transaction, which has records, and links it into the tails. Only getting
+    /// its chunk may throw, and has then changed nothing.
+    [[nodiscard]] Sequenced sequence(TransactionBody& body, const Need& need, Timestamp now);
+
+    /// Recovery: takes over the transactions of a log batch that lie beyond `drained`. `corrupt` where an
+    /// item is damaged or doesn't follow what came before.
+    [[nodiscard]] Result<void> replay(Bytes body, TransactionNumber drained,
+                                      const std::string& file, std::uint64_t offset);
+    /// Recovery: where the catalog stands.
+    void restore(Position position, TransactionNumber transaction, Timestamp timestamp);
+
+    [[nodiscard]] Position last_position() const noexcept { return position_; }
+    [[nodiscard]] TransactionNumber last_transaction() const noexcept { return transaction_; }
+    [[nodiscard]] Timestamp last_timestamp() const noexcept { return timestamp_; }
+
+private:
+    struct NewName {
+        std::size_t offset = 0;  // in changes_
+        SpaceState* space = nullptr;
+        SegmentState* segment = nullptr;
+    };
+    void find_again(TransactionBody& body) const;
+    void add_new_names(TransactionBody& body);
+    /// The id that the space has or will have; notes its name if it is new.
+    SpaceId space_id(SpaceState& space);
+    std::byte* copy_changes(std::byte* at) noexcept;
+    void link(segment::Chunk& chunk, const std::byte* frame, SegmentState& state) noexcept;
+    [[nodiscard]] const char* replay_frame(segment::FrameView frame);
+    [[nodiscard]] Result<void> replay_change(Bytes item);
+    [[nodiscard]] bool follows(TransactionNumber transaction);
+
+    SegmentTable& table_;
+    segment::Arena& arena_;
+    std::uint64_t store_seed_;
+    Position position_;
+    TransactionNumber transaction_;
+    Timestamp timestamp_;
+    std::vector<std::byte> changes_;  // of the prepared transaction
+    std::vector<NewName> new_names_;  // likewise
+    std::vector<SpaceState*> new_spaces_;  // likewise
+    bool in_transaction_ = false;     // of replay
+};
+
+}  // namespace braid

@@ -1,0 +1,177 @@
+#include "engine/storage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "segment/pack.h"
+
+namespace braid {
+namespace {
+
+Error too_short(const std::string& name, std::uint64_t bytes, std::uint64_t wanted) {
+    return Error(Errc::corrupt, fmt::format("{}: the file has {} bytes, the catalog speaks of {}",
+                                            name, bytes, wanted));
+}
+
+}  // namespace
+
+Result<StoredFiles::Opened> StoredFiles::opened(const std::string& name,
+                                                std::uint64_t mapped_through) {
+    const std::scoped_lock lock(mutex_);
+    auto found = by_name_.find(name);
+    if (found == by_name_.end()) {
+        auto file = disk_.open(name, {});
+        if (!file && file.error().code() == Errc::not_found)
+            return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
+        if (!file) return file.error();
+        recent_.push_front({name, std::move(*file), nullptr});
+        found = by_name_.emplace(name, recent_.begin()).first;
+        if (recent_.size() > options_.open_files_max) {
+            by_name_.erase(recent_.back().name);
+            recent_.pop_back();
+        }
+    }
+    recent_.splice(recent_.begin(), recent_, found->second);
+    Opened& opened = *found->second;
+    if (mapped_through != 0 &&
+        (opened.mapping == nullptr || opened.mapping->bytes().size() < mapped_through)) {
+        auto size = opened.file->size();
+        if (!size) return size.error();
+        if (*size < mapped_through) return too_short(name, *size, mapped_through);
+        auto mapping = opened.file->map(*size);
+        if (!mapping) return mapping.error();
+        opened.mapping = std::move(*mapping);
+    }
+    return opened;
+}
+
+Result<StoredBytes> StoredFiles::view(const std::string& name, std::uint64_t offset,
+                                      std::uint64_t length) {
+    if (options_.read_mode == ReadMode::copied) return copy(name, offset, length);
+    auto file = opened(name, offset + length);
+    if (!file) return file.error();
+    return StoredBytes{file->mapping->bytes().subspan(offset, length), file->mapping};
+}
+
+Result<StoredBytes> StoredFiles::copy(const std::string& name, std::uint64_t offset,
+                                      std::uint64_t length) {
+    auto file = opened(name, 0);
+    if (!file) return file.error();
+    auto memory = std::make_shared<std::vector<std::byte>>(length);
+    auto read = file->file->read(*memory, offset);
+    if (!read) return read.error();
+    if (*read != length) return too_short(name, offset + *read, offset + length);
+    return StoredBytes{Bytes(*memory), memory};
+}
+
+const PackState* Storage::pack_at(Position position) const noexcept {
+    const auto found = std::lower_bound(
+        packs_.begin(), packs_.end(), position,
+        [](const PackState& pack, Position wanted) { return pack.info.last_position < wanted; });
+    return found == packs_.end() ? nullptr : &*found;
+}
+
+const PackState* Storage::pack_number(std::uint32_t number) const noexcept {
+    const auto found = std::lower_bound(
+        packs_.begin(), packs_.end(), number,
+        [](const PackState& pack, std::uint32_t wanted) { return pack.info.number < wanted; });
+    return found == packs_.end() || found->info.number != number ? nullptr : &*found;
+}
+
+void Storage::add(const index::CatalogRecord& record) {
+    drained_ = record.cut;
+    transaction_ = record.transaction;
+    auto piece = record.pieces.begin();
+    for (const index::PackInfo& info : record.packs) {
+        PackState pack{info, {}, {piece, piece + info.pieces}};
+        piece += info.pieces;
+        packs_.push_back(std::move(pack));
+    }
+    for (const index::OrderSection& section : record.sections) {
+        const auto pack = std::lower_bound(
+            packs_.begin(), packs_.end(), section.pack,
+            [](const PackState& state, std::uint32_t number) { return state.info.number < number; });
+        if (pack != packs_.end()) pack->sections.push_back(section);
+    }
+}
+
+Result<index::SparseIndex> Storage::sparse_index(const segment::Piece& piece) {
+    const std::string name = segment::segment_file_name(piece.segment, piece.file);
+    auto encoded = files.view(name, piece.index_offset, piece.index_bytes);
+    if (encoded) {
+        auto decoded = index::SparseIndex::decode(encoded->bytes, piece, store_seed_, name);
+        if (decoded) return decoded;
+    }
+    auto frames = files.view(name, piece.offset, piece.frames_bytes);
+    if (!frames) return frames.error();
+    return index::SparseIndex::build(piece, frames->bytes, name);
+}
+
+std::uint64_t Storage::previous_checksum(const PackState& pack, SpaceId space) const {
+    for (const PackState* before = &pack; before != packs_.data();) {
+        --before;
+        for (const index::OrderSection& section : before->sections)
+            if (section.space == space) return section.last_checksum;
+    }
+    return 0;
+}
+
+Result<std::vector<index::OrderEntry>> Storage::order(
+    const PackState& pack, const index::OrderSection& section,
+    const std::function<bool(SegmentId)>& is_of_space) {
+    const std::string name = segment::pack_name(pack.info.number);
+    auto encoded = files.view(name, section.offset, section.bytes);
+    if (encoded) {
+        auto entries = index::decode_order_section(encoded->bytes, section,
+                                                   previous_checksum(pack, section.space),
+                                                   store_seed_, name);
+        if (entries) return entries;
+    }
+    return rebuild_order(pack, is_of_space);
+}
+
+Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
+    const PackState& pack, const std::function<bool(SegmentId)>& is_of_space) {
+    std::vector<index::OrderEntry> entries;
+    const auto add = [&](segment::FrameView frame, std::uint32_t source, std::uint64_t offset) {
+        if (is_of_space(frame.segment()))
+            entries.push_back({frame.first_position(), frame.count(), source, offset});
+    };
+    const std::string name = segment::pack_name(pack.info.number);
+    auto extents = files.view(name, 0, pack.info.extents_end);
+    if (!extents) return extents.error();
+    for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+        auto extent = segment::extent_at(extents->bytes, pack.info.extents_end, at, name);
+        if (!extent) return extent.error();
+        if (const char* reason = segment::verify_frame(extent->frame, store_seed_))
+            return Error(Errc::corrupt, fmt::format("{} at offset {}: {}", name, at, reason));
+        add(extent->frame, 0, at);
+        at += segment::extent_header_bytes + extent->frame.padded_length();
+    }
+    for (std::uint32_t i = 0; i < pack.pieces.size(); ++i) {
+        const segment::Piece& piece = pack.pieces[i];
+        const std::string file = segment::segment_file_name(piece.segment, piece.file);
+        auto frames = files.view(file, piece.offset, piece.frames_bytes);
+        if (!frames) return frames.error();
+        for (std::uint64_t at = 0; at < piece.frames_bytes;) {
+            const Bytes left = frames->bytes.subspan(at);
+            const segment::FrameView frame(left.data());
+            const char* reason = segment::look(left).found == segment::Found::item
+                                     ? segment::verify_frame(frame, store_seed_)
+                                     : "a frame is missing";
+            if (reason != nullptr)
+                return Error(Errc::corrupt,
+                             fmt::format("{} at offset {}: {}", file, piece.offset + at, reason));
+            add(frame, i + 1, piece.offset + at);
+            at += frame.padded_length();
+        }
+    }
+    std::sort(entries.begin(), entries.end(), [](const auto& left, const auto& right) {
+        return left.first_position < right.first_position;
+    });
+    return entries;
+}
+
+}  // namespace braid

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <braid/options.hpp>
+#include <braid/result.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "index/catalog.h"
+#include "index/sparse_index.h"
+#include "io/disk.h"
+
+namespace braid {
+
+/// Bytes of a stored file, and what keeps them there.
+struct StoredBytes {
+    Bytes bytes;
+    std::shared_ptr<const void> pin;
+};
+
+/// A drain's pack with what belongs to it.
+struct PackState {
+    index::PackInfo info;
+    std::vector<index::OrderSection> sections;  ///< by space
+    std::vector<segment::Piece> pieces;         ///< in the order of their numbers as sources
+};
+
+/// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
+/// number of files open: the ones used longest ago are let go first; what is pinned stays readable.
+/// Any thread.
+class StoredFiles {
+public:
+    StoredFiles(io::Disk& disk, const Options& options) : disk_(disk), options_(options) {}
+
+    /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
+    [[nodiscard]] Result<StoredBytes> view(const std::string& name, std::uint64_t offset,
+                                           std::uint64_t length);
+    /// The same by read calls into fresh memory, whatever the read mode.
+    [[nodiscard]] Result<StoredBytes> copy(const std::string& name, std::uint64_t offset,
+                                           std::uint64_t length);
+
+private:
+    struct Opened {
+        std::string name;
+        std::shared_ptr<io::File> file;
+        std::shared_ptr<io::Mapping> mapping;
+    };
+    using List = std::list<Opened>;
+    [[nodiscard]] Result<Opened> opened(const std::string& name, std::uint64_t mapped_through);
+
+    io::Disk& disk_;
+    const Options& options_;
+    std::mutex mutex_;  // of what follows
+    List recent_;       // newest use first
+    boost::unordered_flat_map<std::string, List::iterator> by_name_;
+};
+
+/// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading members
+/// want `publish` held shared; the drain publishes under it exclusively, in short turns.
+class Storage {
+public:
+    Storage(io::Disk& disk, const Options& options, std::uint64_t store_seed)
+        : files(disk, options), store_seed_(store_seed) {}
+
+    /// Held shared by whoever looks at drained state or walks tails; taken exclusively to publish a drain,
+    /// and once more, before drained memory is let go, to be sure that nobody is walking there.
+    mutable std::shared_mutex publish;
+    StoredFiles files;
+
+    [[nodiscard]] Position drained() const noexcept { return drained_; }
+    [[nodiscard]] TransactionNumber transaction() const noexcept { return transaction_; }
+    [[nodiscard]] const std::vector<PackState>& packs() const noexcept { return packs_; }
+    /// The pack that holds the position, or the first one beyond it; nullptr if there is none.
+    [[nodiscard]] const PackState* pack_at(Position position) const noexcept;
+    [[nodiscard]] const PackState* pack_number(std::uint32_t number) const noexcept;
+
+    /// Takes over a catalog record's packs, pieces and sections. Under `publish`, exclusively.
+    void add(const index::CatalogRecord& record);
+
+    /// The sparse index of a piece: decoded from the file, or built again from the frames.
+    [[nodiscard]] Result<index::SparseIndex> sparse_index(const segment::Piece& piece);
+    /// A space's entries in a pack, in position order: from its section, or, where that is damaged, built
+    /// again from the frames. `is_of_space(segment)` tells which segments are the space's.
+    [[nodiscard]] Result<std::vector<index::OrderEntry>> order(
+        const PackState& pack, const index::OrderSection& section,
+        const std::function<bool(SegmentId)>& is_of_space);
+
+private:
+    [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
+        const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
+    [[nodiscard]] std::uint64_t previous_checksum(const PackState& pack, SpaceId space) const;
+
+    std::uint64_t store_seed_;
+    Position drained_;
+    TransactionNumber transaction_;
+    std::vector<PackState> packs_;  // by number, rising
+};
+
+}  // namespace braid

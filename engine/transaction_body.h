@@ -1,0 +1,71 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <braid/transaction.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "segment/frame_builder.h"
+
+namespace braid {
+
+struct SegmentState;
+
+/// A transaction before it is committed: frames built and hashed, and what it demands. Built by the
+/// caller's thread; the sequencer only fills in numbers.
+class TransactionBody {
+public:
+    explicit TransactionBody(const Options& limits) : limits_(limits) {}
+
+    /// A segment that the transaction names.
+    struct Target {
+        std::string space;
+        std::string segment;
+        std::uint64_t records = 0;      ///< appended to it here
+        SegmentState* state = nullptr;  ///< found by the commit
+    };
+    /// A demand on a target as it stands when `before` records of this transaction are in it.
+    struct Demand {
+        std::uint32_t target = 0;
+        std::uint64_t before = 0;
+        Expectation expectation;
+    };
+
+    void append(std::string_view space, std::string_view segment, Bytes payload,
+                const AppendOptions& options);
+    void require(std::string_view space, std::string_view segment, Expectation expectation);
+    /// Closes the last frame: afterwards all of the below is complete, until `clear`.
+    void finish() { frames_.finish(); }
+    void clear() noexcept;
+
+    [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+    /// In the order in which they were first named.
+    [[nodiscard]] std::vector<Target>& targets() noexcept { return targets_; }
+    [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
+    [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
+    [[nodiscard]] bool has_records() const noexcept { return bytes_ != 0 || records_ != 0; }
+
+private:
+    /// Index of the target, or nullopt when the names are refused.
+    std::optional<std::uint32_t> target(std::string_view space, std::string_view segment);
+    [[nodiscard]] bool is(const Target& target, std::string_view space,
+                          std::string_view segment) const noexcept {
+        return target.segment == segment && target.space == space;
+    }
+    void fail(Errc code, std::string message);
+    void demand(std::uint32_t target, Expectation expectation);
+
+    const Options& limits_;
+    std::vector<Target> targets_;
+    boost::unordered_flat_map<std::string, std::uint32_t> by_name_;
+    std::uint32_t last_target_ = 0;
+    std::vector<Demand> demands_;
+    segment::FrameBuilder frames_;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t records_ = 0;
+    std::uint32_t written_targets_ = 0;
+    std::optional<Error> error_;
+};
+
+}  // namespace braid

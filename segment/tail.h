@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <braid/types.hpp>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "segment/frame.h"
+
+namespace braid::segment {
+
+class Chunk;
+
+/// A frame in memory that no drain has moved yet, linked to the segment's older ones. Never changed
+/// once it can be seen.
+///
+/// Besides the frame before it, each node knows one far behind it, chosen so that any older frame of the
+/// chain is found in O(log n) steps (Myers, "An applicative random-access stack", 1983).
+struct TailNode {
+    const std::byte* frame = nullptr;
+    const TailNode* previous = nullptr;  ///< may be drained: see `oldest` in the walks below
+    const TailNode* jump = nullptr;
+    Sequence first_sequence;
+    Sequence jump_last_sequence;  ///< of `jump`; 0 if there is none
+    Position first_position;
+    void* owner = nullptr;  ///< whatever the engine knows the segment by
+    Chunk* chunk = nullptr;
+    std::uint32_t count = 0;
+    std::uint32_t depth = 0;
+
+    [[nodiscard]] Sequence last_sequence() const noexcept { return first_sequence + (count - 1); }
+    [[nodiscard]] Position last_position() const noexcept { return first_position + (count - 1); }
+    [[nodiscard]] FrameView view() const noexcept { return FrameView(frame); }
+};
+
+/// Memory for the items of consecutive transactions as the log has them, and behind them, growing
+/// downwards, one node a frame: so both stand in position order. One thread fills it (under the
+/// sequencer's lock); any thread may read what a watermark has made visible, while it holds the chunk.
+class Chunk : public std::enable_shared_from_this<Chunk> {
+public:
+    Chunk(std::size_t bytes, Position first_position);
+
+    /// Memory that so many items and frames need.
+    [[nodiscard]] static std::size_t needed(std::size_t item_bytes, std::size_t frames) noexcept {
+        return item_bytes + frames * sizeof(TailNode);
+    }
+    [[nodiscard]] bool fits(std::size_t item_bytes, std::size_t frames) const noexcept {
+        return used_ + (filled_ + frames) * sizeof(TailNode) + item_bytes <= capacity_;
+    }
+    /// Space for items; `fits` was true. A multiple of 8 bytes.
+    std::byte* add_items(std::size_t bytes) noexcept;
+    /// Links a frame that stands in this chunk: `previous` is the segment's newest node that is not
+    /// drained, or nullptr; `drained` the segment's last drained sequence.
+    const TailNode* add_node(const std::byte* frame, void* owner, const TailNode* previous,
+                             Sequence drained) noexcept;
+    /// Shows the nodes added so far to readers.
+    void publish() noexcept { published_.store(filled_, std::memory_order_release); }
+
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] Position first_position() const noexcept { return first_position_; }
+    /// Nodes published; node 0 is the oldest. Pairs with `publish`.
+    [[nodiscard]] std::size_t nodes() const noexcept {
+        return published_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] const TailNode& node(std::size_t index) const noexcept {
+        return *(nodes_end_ - 1 - index);
+    }
+    /// Index of the first of `count` nodes whose last position is at or beyond `position`.
+    [[nodiscard]] std::size_t find(Position position, std::size_t count) const noexcept;
+
+private:
+    struct Free {
+        void operator()(std::byte* memory) const noexcept;
+    };
+    std::size_t capacity_;
+    Position first_position_;  // that an item in it can have
+    std::unique_ptr<std::byte, Free> memory_;
+    TailNode* nodes_end_;
+    std::size_t used_ = 0;
+    std::size_t filled_ = 0;
+    std::atomic<std::size_t> published_{0};
+};
+
+/// The segment's node that holds `sequence`, walking back from `newest`; nullptr if it lies beyond the
+/// newest or at or before `drained`. The caller keeps the chunks of everything beyond `drained` alive.
+[[nodiscard]] const TailNode* find_sequence(const TailNode* newest, Sequence sequence,
+                                            Sequence drained) noexcept;
+/// The segment's newest node whose first position is at or before `position`; nullptr if that is drained.
+[[nodiscard]] const TailNode* find_position(const TailNode* newest, Position position,
+                                            Sequence drained) noexcept;
+/// The node before, or nullptr if that is drained.
+[[nodiscard]] inline const TailNode* before(const TailNode* node, Sequence drained) noexcept {
+    return node->first_sequence.value - 1 > drained.value ? node->previous : nullptr;
+}
+
+/// The chunks that are not drained, oldest first.
+class Arena {
+public:
+    explicit Arena(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
+
+    /// The chunk for a transaction of this size: the last one, or a new one that becomes the last. May
+    /// throw std::bad_alloc, and has then changed nothing. One thread (the sequencer's lock).
+    Chunk& chunk_for(std::size_t item_bytes, std::size_t frames, Position next_position);
+    /// What memory `chunk_for` would add.
+    [[nodiscard]] std::size_t growth_for(std::size_t item_bytes, std::size_t frames) const;
+    /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any thread.
+    [[nodiscard]] std::shared_ptr<Chunk> find(Position position) const;
+    /// Takes out the chunks whose nodes all lie at or before `position`; `sequenced` is the last position
+    /// given out. To be let go once no reader can be walking in them. Under the sequencer's lock.
+    [[nodiscard]] std::vector<std::shared_ptr<Chunk>> take_through(Position position,
+                                                                   Position sequenced);
+    /// All chunks, oldest first. Any thread.
+    [[nodiscard]] std::vector<std::shared_ptr<Chunk>> chunks() const;
+    [[nodiscard]] std::size_t bytes() const noexcept {
+        return bytes_.load(std::memory_order_relaxed);
+    }
+
+private:
+    [[nodiscard]] std::size_t chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept;
+
+    std::size_t chunk_bytes_;
+    mutable std::mutex mutex_;  // of chunks_, against readers and the drain
+    std::deque<std::shared_ptr<Chunk>> chunks_;
+    std::atomic<std::size_t> bytes_{0};  // a figure; nothing is ordered by it
+};
+
+}  // namespace braid::segment
