@@ -18,15 +18,19 @@ struct LogSizes {
     std::uint64_t total_bytes = std::uint64_t{256} << 20;
 };
 
-/// The log's slots: which files are free, which hold what is still needed. Makes files and gives them
-/// out. Not thread-safe: whoever leads or prepares holds the log's lock.
+/// The log's slots: which files are free, which hold what is still needed. Makes files and gives
+/// them out. Not thread-safe: whoever leads or prepares holds the log's lock.
+///
+/// The newest file that a scan found stays out of reach until the new one is begun: its header has
+/// to stay while nothing closes it. The first call of `finished`, `drained` or `trim` tells that it
+/// is. Before it, `take` may go beyond `total_bytes`: a store whose log is full must open again.
 class LogFiles {
 public:
     LogFiles(io::Disk& disk, const LogSizes& sizes, const std::vector<LogSlot>& slots);
 
-    /// A zero-filled or used file to begin next, of at least `capacity` bytes: a free slot, or a new
-    /// one, filled with zeros, synced, its name synced. `no_space` where the bound or the disk doesn't
-    /// allow it; nothing is left behind. Blocks.
+    /// A zero-filled or used file to begin next, of at least `capacity` bytes: a free slot, or a
+    /// new one, filled with zeros, synced, its name synced. `no_space` where the bound or the disk
+    /// doesn't allow it; nothing is left behind. Blocks.
     struct Taken {
         std::uint32_t slot = 0;
         std::uint64_t capacity = 0;
@@ -55,10 +59,31 @@ private:
         std::uint64_t capacity = 0;
         std::uint64_t last_transaction = 0;
         enum class State : std::uint8_t { free, taken, full } state = State::free;
+        bool name_unsynced = false;  // made by an earlier process: its name may not be durable
     };
+
+    /// A capacity as files have it: whole blocks, enough for header, one batch and the roll.
+    [[nodiscard]] static std::uint64_t file_capacity(std::uint64_t capacity) noexcept;
+    void begun();
+    [[nodiscard]] Slot* find(std::uint32_t slot) noexcept;
+    /// The smallest free slot that will do.
+    [[nodiscard]] Slot* find_free(std::uint64_t capacity) noexcept;
+    [[nodiscard]] bool fits(std::uint64_t capacity, std::uint64_t total) const noexcept;
+    [[nodiscard]] std::uint64_t free_bytes() const noexcept;
+    [[nodiscard]] Result<void> remove_oversized(std::uint64_t capacity);
+    [[nodiscard]] Result<void> make_room(std::uint64_t capacity);
+    [[nodiscard]] Result<void> remove(std::size_t index);
+    [[nodiscard]] Result<Taken> open(Slot& slot);
+    [[nodiscard]] Result<Taken> make(std::uint64_t capacity);
+    [[nodiscard]] Result<void> fill(std::uint64_t capacity);
+    [[nodiscard]] std::uint32_t unused_slot() const noexcept;
+
     io::Disk& disk_;
     LogSizes sizes_;
     std::vector<Slot> slots_;
+    std::uint64_t last_capacity_ = 0;
+    std::optional<std::uint32_t> newest_;  // out of reach until a new file is begun
+    bool begun_ = false;
 };
 
 }  // namespace braid::wal

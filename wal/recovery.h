@@ -18,6 +18,8 @@ struct LogSlot {
     /// Through the last batch that counts; where it is at or below the catalog's, the slot is free.
     std::uint64_t last_transaction = 0;
     bool needed = false;  ///< holds transactions beyond the catalog's
+    /// The next opening's file is to close this one: it may be overwritten only after that.
+    bool newest = false;
 };
 
 /// A good batch that nothing attested: to be carried into the new file.
@@ -29,28 +31,35 @@ struct CarriedBatch {
 /// What a scan of the log found.
 struct LogScan {
     std::vector<LogSlot> slots;
-    std::uint64_t newest_number = 0;   ///< highest number in any header
-    std::uint64_t incarnation = 0;     ///< highest in any header
-    std::uint64_t predecessor = 0;     ///< last file of the chain that counts, 0 if there is none
-    std::uint64_t attested_end = 0;    ///< in that file: end of its last attested batch
-    std::uint64_t next_batch = 1;      ///< number of the first batch behind `attested_end`
-    std::uint64_t last_checksum = 0;   ///< header checksum of the batch before that one
+    std::uint64_t newest_number = 0;  ///< highest number in any header
+    std::uint64_t incarnation = 0;    ///< highest in any header
+    std::uint64_t predecessor = 0;    ///< last file of the chain that counts, 0 if there is none
+    std::uint32_t predecessor_slot = 0;
+    /// Its first block if no batch shows that it is durable: to be written again before anything
+    /// builds on it, since it may have been read from a cache that never reaches the disk.
+    std::vector<std::byte> doubtful_header;
+    std::uint64_t attested_end = 0;          ///< in that file: end of its last attested batch
+    std::uint64_t next_batch = 1;            ///< number of the first batch behind `attested_end`
+    std::uint64_t last_checksum = 0;         ///< header checksum of the batch before that one
     std::uint64_t attested_transaction = 0;  ///< last transaction up to there
     std::vector<CarriedBatch> carried;
-    std::uint64_t torn_bytes = 0;      ///< cut: never acknowledged
-    std::string torn_tail;             ///< file, offset and why, in words; empty if none
+    std::uint64_t torn_bytes = 0;  ///< cut: never acknowledged
+    std::string torn_tail;         ///< file, offset and why, in words; empty if none
     std::uint64_t scanned_bytes = 0;
+
+    /// Capacity that the file of the next opening needs at least: header, carried batches, roll.
+    [[nodiscard]] std::uint64_t begin_bytes() const noexcept;
 };
 
 /// Takes the body of one data batch, and where it stands for messages. Batches come in order; those
 /// that hold only transactions at or below `drained` may be left out.
-using ApplyBatch = std::function<Result<void>(Bytes body, const std::string& file,
-                                              std::uint64_t offset)>;
+using ApplyBatch =
+    std::function<Result<void>(Bytes body, const std::string& file, std::uint64_t offset)>;
 
-/// Reads every log file of the store, judges each by the table of docs/recovery.md, and hands over what
-/// lies beyond `drained`, the last transaction that the catalog holds. Changes nothing. `corrupt` where
-/// attested bytes are bad, a file or batch is missing, or the log doesn't reach down to `drained` + 1.
-/// Blocks; reads whole files.
+/// Reads every log file of the store, judges each by the table of docs/recovery.md, and hands over
+/// what lies beyond `drained`, the last transaction that the catalog holds. Changes nothing.
+/// `corrupt` where attested bytes are bad, a file or batch is missing, or the log doesn't reach
+/// down to `drained` + 1. Blocks; reads whole files.
 [[nodiscard]] Result<LogScan> scan_log(io::Disk& disk, const Uuid& store, std::uint64_t drained,
                                        const ApplyBatch& apply);
 

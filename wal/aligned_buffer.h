@@ -1,0 +1,60 @@
+#pragma once
+
+#include <braid/types.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "io/file.h"
+
+namespace braid::wal {
+
+/// Memory for direct writes: it begins on a block and has whole blocks. Grows, never copies.
+class AlignedBuffer {
+public:
+    AlignedBuffer() = default;
+    explicit AlignedBuffer(std::uint64_t bytes) { reserve(bytes); }
+    AlignedBuffer(AlignedBuffer&& other) noexcept
+        : memory_(std::move(other.memory_)), capacity_(std::exchange(other.capacity_, 0)) {}
+    AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+        memory_ = std::move(other.memory_);
+        capacity_ = std::exchange(other.capacity_, 0);
+        return *this;
+    }
+
+    /// At least `bytes`; what it held is lost if it has to grow.
+    void reserve(std::uint64_t bytes) {
+        if (bytes <= capacity_) return;
+        const std::uint64_t whole = io::whole_blocks(bytes);
+        release();
+        memory_.reset(static_cast<std::byte*>(std::aligned_alloc(io::block_bytes, whole)));
+        if (!memory_) throw std::bad_alloc();
+        capacity_ = whole;
+    }
+    /// A copy of `bytes` at the start, which begins on a block. The view lives as long as the
+    /// memory.
+    std::span<std::byte> hold(Bytes bytes) {
+        reserve(bytes.size());
+        std::memcpy(memory_.get(), bytes.data(), bytes.size());
+        return first(bytes.size());
+    }
+    void release() {
+        memory_.reset();
+        capacity_ = 0;
+    }
+    [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::span<std::byte> first(std::uint64_t bytes) noexcept {
+        return {memory_.get(), static_cast<std::size_t>(bytes)};
+    }
+
+private:
+    struct Free {
+        void operator()(std::byte* memory) const noexcept { std::free(memory); }
+    };
+    std::unique_ptr<std::byte, Free> memory_;
+    std::uint64_t capacity_ = 0;
+};
+
+}  // namespace braid::wal
