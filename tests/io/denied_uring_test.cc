@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <iostream>
 
 #include "tests/io/scripted_file.h"
 #include "tests/io/temporary_directory.h"
@@ -50,6 +51,7 @@ int behaves_without_uring(const std::string& path, unsigned error) {
 TEST_CASE("where a sandbox denies io_uring, everything works by plain calls") {
     for (const unsigned error : {EPERM, ENOSYS}) {
         const TemporaryDirectory directory;
+        std::cout.flush();           // or the child prints it again
         const pid_t child = fork();  // a filter can't be taken back
         REQUIRE(child >= 0);
         if (child == 0) _exit(behaves_without_uring(directory.path(), error));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 #include <thread>
 
 #include "io/backend.h"
@@ -158,6 +159,7 @@ TEST_CASE("a ring keeps the lock held when the process has closed its file") {
     const TemporaryDirectory directory;
     int ready[2];
     REQUIRE(pipe(ready) == 0);
+    std::cout.flush();  // or the child prints it again
     const pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) hold_by_ring_only(directory.path(), ready[1]);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <set>
 #include <string>
 
 #include "tests/io/scripted_file.h"
