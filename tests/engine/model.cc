@@ -1,0 +1,168 @@
+#include "tests/engine/model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace braid::test {
+
+namespace {
+
+bool is_met(const Expectation& expect, std::uint64_t length) {
+    switch (expect.kind) {
+        case Expectation::Kind::any:
+            return true;
+        case Expectation::Kind::none:
+            return length == 0;
+        case Expectation::Kind::exists:
+            return length > 0;
+        case Expectation::Kind::sequence:
+            return expect.next.value == length + 1;
+    }
+    return false;
+}
+
+bool is_selected(const Seen& entry, const ModelSelection& selection) {
+    if (!selection.all_spaces) {
+        const auto space = selection.spaces.find(entry.space);
+        if (space == selection.spaces.end() || entry.position <= space->second) return false;
+    }
+    if (selection.segment && entry.segment != *selection.segment) return false;
+    return entry.position > selection.after && entry.sequence >= selection.from &&
+           entry.sequence <= selection.to && entry.timestamp >= selection.from_time &&
+           entry.timestamp <= selection.to_time;
+}
+
+}  // namespace
+
+bool ByUnsignedBytes::operator()(const std::string& left, const std::string& right) const noexcept {
+    return std::lexicographical_compare(
+        left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
+            return static_cast<unsigned char>(a) < static_cast<unsigned char>(b);
+        });
+}
+
+ModelOutcome Model::commit(const ModelTransaction& transaction) {
+    ModelOutcome outcome;
+    judge(transaction, outcome);
+    outcome.conflict = !outcome.refused_by.empty();
+    if (!outcome.conflict && !transaction.appends.empty()) take(transaction, outcome);
+    return outcome;
+}
+
+std::uint64_t Model::length(const Lengths& lengths, const Name& name) {
+    const auto found = lengths.find(name);
+    return found == lengths.end() ? 0 : found->second;
+}
+
+void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) const {
+    std::set<Name> refused;
+    std::set<Name> asked;
+    for (const ModelCondition& condition : transaction.conditions) {
+        const Name name{condition.space, condition.segment};
+        asked.insert(name);
+        if (!is_met(condition.expect, length(segments_, name))) refused.insert(name);
+    }
+    Lengths lengths = segments_;
+    for (const ModelAppend& append : transaction.appends) {
+        const Name name{append.space, append.segment};
+        std::uint64_t& so_far = lengths[name];
+        if (!is_met(append.expect, so_far)) refused.insert(name);
+        ++so_far;
+    }
+    outcome.refused_by.assign(refused.begin(), refused.end());
+    const std::set<Name>& judged = refused.empty() ? asked : refused;
+    for (const Seen& entry : entries_) {
+        if (judged.contains({entry.space, entry.segment})) outcome.judged_on = entry.position;
+    }
+}
+
+void Model::take(const ModelTransaction& transaction, ModelOutcome& outcome) {
+    outcome.transaction = ++last_transaction_;
+    outcome.first_position = entries_.size() + 1;
+    std::vector<Name> order;
+    for (const ModelAppend& append : transaction.appends) {
+        const Name name{append.space, append.segment};
+        const std::uint64_t sequence = ++segments_[name];
+        entries_.push_back({append.space, append.segment, sequence, entries_.size() + 1, 0,
+                            outcome.transaction, append.payload, append.metadata});
+        const auto known = std::find(order.begin(), order.end(), name);
+        if (known == order.end()) {
+            order.push_back(name);
+            outcome.ranges.emplace_back(sequence, sequence);
+        } else {
+            outcome.ranges[static_cast<std::size_t>(known - order.begin())].second = sequence;
+        }
+    }
+    outcome.last_position = entries_.size();
+}
+
+std::optional<std::string> Model::learn_timestamp(std::uint64_t transaction,
+                                                  std::uint64_t timestamp) {
+    const auto same = [&](const Seen& entry) { return entry.transaction == transaction; };
+    const auto first = std::find_if(entries_.begin(), entries_.end(), same);
+    const auto end = std::find_if_not(first, entries_.end(), same);
+    if (timestamp == 0) return fmt::format("transaction {} has timestamp 0", transaction);
+    if (first == end) return fmt::format("no transaction {}", transaction);
+    if (first->timestamp != 0 && first->timestamp != timestamp) {
+        return fmt::format("transaction {} has timestamps {} and {}", transaction, first->timestamp,
+                           timestamp);
+    }
+    for (auto entry = first; entry != end; ++entry) entry->timestamp = timestamp;
+    std::uint64_t previous = 0;
+    for (const Seen& entry : entries_) {
+        if (entry.timestamp == 0) continue;
+        if (entry.timestamp < previous) {
+            return fmt::format("the timestamp goes back at position {}", entry.position);
+        }
+        previous = entry.timestamp;
+    }
+    return std::nullopt;
+}
+
+std::vector<std::uint64_t> Model::read(const ModelSelection& selection,
+                                       std::uint64_t visible_through) const {
+    std::vector<std::uint64_t> result;
+    for (const Seen& entry : entries_) {
+        if (entry.position <= visible_through && is_selected(entry, selection)) {
+            result.push_back(entry.position);
+        }
+    }
+    if (selection.backward) std::reverse(result.begin(), result.end());
+    if (selection.limit != 0 && result.size() > selection.limit) result.resize(selection.limit);
+    return result;
+}
+
+std::uint64_t Model::last_sequence(const std::string& space, const std::string& segment) const {
+    return length(segments_, {space, segment});
+}
+
+std::vector<std::uint64_t> Model::ends(std::uint64_t from, std::uint64_t to) const {
+    std::vector<std::uint64_t> result;
+    for (std::uint64_t position = from; position <= to; ++position) {
+        const bool is_end = position == 0 || position == entries_.size() ||
+                            at(position).transaction != at(position + 1).transaction;
+        if (is_end) result.push_back(position);
+    }
+    return result;
+}
+
+std::vector<std::string> Model::spaces(std::uint64_t visible_through) const {
+    std::set<std::string, ByUnsignedBytes> names;
+    for (const Seen& entry : entries_) {
+        if (entry.position <= visible_through) names.insert(entry.space);
+    }
+    return {names.begin(), names.end()};
+}
+
+std::vector<std::string> Model::segments(const std::string& space,
+                                         std::uint64_t visible_through) const {
+    std::set<std::string, ByUnsignedBytes> names;
+    for (const Seen& entry : entries_) {
+        if (entry.position <= visible_through && entry.space == space) names.insert(entry.segment);
+    }
+    return {names.begin(), names.end()};
+}
+
+}  // namespace braid::test

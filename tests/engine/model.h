@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/engine/store_fixture.h"
+
+namespace braid::test {
+
+/// One record of a transaction, with what it expects of its segment.
+struct ModelAppend {
+    std::string space;
+    std::string segment;
+    std::string payload;
+    std::vector<std::pair<std::string, std::string>> metadata;
+    Expectation expect;
+};
+
+/// A demand on a segment as it stands before the transaction.
+struct ModelCondition {
+    std::string space;
+    std::string segment;
+    Expectation expect;
+};
+
+struct ModelTransaction {
+    std::vector<ModelCondition> conditions;
+    std::vector<ModelAppend> appends;
+};
+
+/// What a commit must answer.
+struct ModelOutcome {
+    bool conflict = false;
+    /// With a conflict: the segments with a demand that is not met, in no order.
+    std::vector<std::pair<std::string, std::string>> refused_by;
+    /// The newest position that the answer was judged on.
+    std::uint64_t judged_on = 0;
+    /// Without one; all 0 if there was nothing to write.
+    std::uint64_t transaction = 0;
+    std::uint64_t first_position = 0;
+    std::uint64_t last_position = 0;
+    /// First and last sequence a segment, in the order of first appends.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+};
+
+/// What a reader asks for. A missing space is one that isn't a key of `spaces`.
+struct ModelSelection {
+    bool all_spaces = false;
+    std::map<std::string, std::uint64_t> spaces;  ///< with the cursor of each
+    std::optional<std::string> segment;           ///< only this one; else all
+    std::uint64_t from = 0;
+    std::uint64_t to = no_limit;
+    std::uint64_t from_time = 0;
+    std::uint64_t to_time = no_limit;
+    std::uint64_t after = 0;
+    std::uint64_t limit = 0;
+    bool backward = false;
+};
+
+/// What a store must hold, as one list of entries in commit order. Everything else is computed from
+/// the list by walking it, so that there is little that can be wrong.
+class Model {
+public:
+    /// Judges a transaction and, if nothing speaks against it, takes it. Timestamps stay 0 until
+    /// `learn_timestamp`: the clock is the store's.
+    ModelOutcome commit(const ModelTransaction& transaction);
+
+    /// Says which timestamp a transaction got. A sentence if that can't be.
+    std::optional<std::string> learn_timestamp(std::uint64_t transaction, std::uint64_t timestamp);
+
+    /// The positions of the entries selected among those up to a position, in the order of
+    /// delivery.
+    [[nodiscard]] std::vector<std::uint64_t> read(const ModelSelection& selection,
+                                                  std::uint64_t visible_through) const;
+    [[nodiscard]] const Seen& at(std::uint64_t position) const { return entries_[position - 1]; }
+    [[nodiscard]] std::uint64_t last_position() const noexcept { return entries_.size(); }
+    [[nodiscard]] std::uint64_t last_transaction() const noexcept { return last_transaction_; }
+    [[nodiscard]] std::uint64_t segment_count() const noexcept { return segments_.size(); }
+    /// 0 where it is missing.
+    [[nodiscard]] std::uint64_t last_sequence(const std::string& space,
+                                              const std::string& segment) const;
+    /// The positions in [from, to] at which a transaction ends; 0 counts as one.
+    [[nodiscard]] std::vector<std::uint64_t> ends(std::uint64_t from, std::uint64_t to) const;
+    [[nodiscard]] std::vector<std::string> spaces(std::uint64_t visible_through) const;
+    [[nodiscard]] std::vector<std::string> segments(const std::string& space,
+                                                    std::uint64_t visible_through) const;
+
+private:
+    using Name = std::pair<std::string, std::string>;
+    using Lengths = std::map<Name, std::uint64_t>;
+    static std::uint64_t length(const Lengths& lengths, const Name& name);
+
+    void judge(const ModelTransaction& transaction, ModelOutcome& outcome) const;
+    void take(const ModelTransaction& transaction, ModelOutcome& outcome);
+
+    std::vector<Seen> entries_;
+    Lengths segments_;
+    std::uint64_t last_transaction_ = 0;
+};
+
+/// Whether names ascend by unsigned bytes.
+struct ByUnsignedBytes {
+    bool operator()(const std::string& left, const std::string& right) const noexcept;
+};
+
+}  // namespace braid::test
