@@ -1,0 +1,115 @@
+#include <doctest/doctest.h>
+
+#include "segment/encoding.h"
+#include "tests/index/sample_catalog.h"
+#include "tests/segment/sample.h"
+
+using namespace braid;
+using index::CatalogRecord;
+using index::CatalogRecordKind;
+
+namespace {
+
+std::vector<std::byte> body_of(const CatalogRecord& record) {
+    std::vector<std::byte> body;
+    index::encode_catalog_body(record, body);
+    return body;
+}
+
+// A body of the counters and one entry of these bytes.
+Result<CatalogRecord> with_entry(std::uint64_t type, Bytes content) {
+    auto body = body_of({});
+    segment::ByteWriter writer(body);
+    writer.varint(type);
+    writer.varint(content.size());
+    writer.bytes(content);
+    return index::decode_catalog_body(CatalogRecordKind::drain, body);
+}
+
+}  // namespace
+
+TEST_CASE("a record's body comes back") {
+    for (const CatalogRecord& record : {CatalogRecord(), test::sample_drain(1),
+                                        test::sample_snapshot(), test::extreme_record()}) {
+        auto decoded = index::decode_catalog_body(record.kind, body_of(record));
+        REQUIRE_MESSAGE(decoded, decoded.error().message());
+        CHECK(*decoded == record);
+    }
+}
+
+TEST_CASE("a touched segment costs some 20 bytes at most") {
+    const CatalogRecord empty;
+    CatalogRecord record;
+    std::mt19937_64 random(1);
+    for (std::uint64_t i = 0; i < 10'000; ++i) {
+        index::SegmentUpdate update;
+        update.segment = 1 + 3 * i;
+        update.last_sequence = 100 + random() % 10'000;
+        update.last_position = 50'000'000 + random() % 100'000;
+        update.last_timestamp = 1'700'000'000'000'000'000 + random() % 100'000'000;
+        update.first_timestamp = update.last_timestamp;
+        update.head = segment::Link(700, 8 * (random() % 4'000'000));
+        update.anchor = update.head;
+        record.segments.push_back(update);
+    }
+    const std::size_t bytes = body_of(record).size() - body_of(empty).size();
+    CHECK(bytes / record.segments.size() <= 20);
+}
+
+TEST_CASE("an entry of unknown type is of a newer version") {
+    for (const std::uint64_t type : {std::uint64_t{16}, std::uint64_t{99}, ~std::uint64_t{0}}) {
+        const auto result = with_entry(type, {});
+        REQUIRE_FALSE(result);
+        CHECK(result.error().code() == Errc::unsupported_version);
+    }
+}
+
+TEST_CASE("a body without counters, or with two, or cut anywhere within an entry is corrupt") {
+    const auto code = [](Bytes body) {
+        const auto result = index::decode_catalog_body(CatalogRecordKind::drain, body);
+        return result ? std::optional<Errc>() : result.error().code();
+    };
+    CHECK(code({}) == Errc::corrupt);
+    auto twice = body_of({});
+    const std::size_t counters = twice.size();
+    twice.insert(twice.end(), twice.begin(), twice.begin() + counters);
+    CHECK(code(twice) == Errc::corrupt);
+    const auto body = body_of(test::sample_drain(1));
+    for (std::size_t size = 0; size < counters; ++size)
+        CHECK(code(Bytes(body).first(size)) == Errc::corrupt);
+    CHECK(code(Bytes(body).first(body.size() - 1)) == Errc::corrupt);
+}
+
+TEST_CASE("numbers that are too wide and bytes left in an entry are corrupt") {
+    std::vector<std::byte> content;
+    segment::ByteWriter writer(content);
+    for (int i = 0; i < 8; ++i) writer.varint(1);
+    REQUIRE(with_entry(4, content));
+    content.push_back(std::byte{1});
+    CHECK_FALSE(with_entry(4, content));
+    content.clear();
+    writer.varint(std::uint64_t{1} << 32);
+    for (int i = 0; i < 7; ++i) writer.varint(1);
+    CHECK_FALSE(with_entry(4, content));
+}
+
+TEST_CASE("random entries never crash the decoder") {
+    const std::uint64_t start = test::fresh_seed();
+    CAPTURE(start);
+    std::mt19937_64 random(start);
+    for (int i = 0; i < 20'000; ++i) {
+        const auto content = test::random_bytes(random, random() % 100);
+        static_cast<void>(with_entry(random() % 9, content));
+        static_cast<void>(index::decode_catalog_body(CatalogRecordKind::drain, content));
+    }
+}
+
+TEST_CASE("the bytes of a known body are what the format says") {
+    CHECK(test::hex(body_of(test::sample_drain(1))) ==
+          "010fe807f4038180a8b1e39fe7cb170309020802066f72646572730307080204"
+          "65752d31040c01a8468060c06001e807010005230301802080804080a0406001"
+          "bc0501e1078080a8b1e39fe7cb178180a8b1e39fe7cb17062006bc05bc0f1208"
+          "0000020c140300808880802001800e0cef010202df070ea7010728020280c001"
+          "40ac02bc0506c80f88776655443322110200008020bc050003ce0fffffffffff"
+          "ffffff");
+}

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "index/catalog.h"
+
+namespace braid::test {
+
+/// A drain's record with something of everything; different ones for different `number`s.
+inline index::CatalogRecord sample_drain(std::uint64_t number) {
+    index::CatalogRecord record;
+    record.cut = 1000 * number;
+    record.transaction = 500 * number;
+    record.timestamp = 1'700'000'000'000'000'000 + number;
+    record.next_space = 3;
+    record.next_segment = 8 + number;
+    record.names = {segment::SpaceNamed{2, "orders"}, segment::SegmentNamed{7 + number, 2, "eu-1"}};
+    const auto pack = static_cast<std::uint32_t>(number);
+    record.packs = {
+        {pack, 9000, 12288, 12288 + 64, 1000 * number - 999, 1000 * number, 1, pack - 1}};
+    record.pieces = {{3, 1, 4096, 1 << 20, 1052672, 96, 1, 700, 1000 * number - 999,
+                      1000 * number - 7, 1'700'000'000'000'000'000,
+                      1'700'000'000'000'000'000 + number}};
+    const segment::Link head(pack, 4096);
+    record.segments = {
+        {3, 700, 990, 5, 9, {}, {}, 0},
+        {4, 12, 1000, 7, 7, head, head, 0},
+        {900, 12, 880, 7, 8, segment::Link(pack, 128), segment::Link(1, 800), 3},
+    };
+    record.sections = {{1, pack, 12288, 64, 300, 700, 3, 999, 0x1122334455667788},
+                       {2, pack, 12352, 4096, 700, 0, 1, 1000, ~std::uint64_t{0}}};
+    return record;
+}
+
+inline index::CatalogRecord sample_snapshot() {
+    index::CatalogRecord record = sample_drain(1);
+    record.kind = index::CatalogRecordKind::snapshot;
+    for (std::uint64_t i = 0; i < 50; ++i)
+        record.names.emplace_back(segment::SegmentNamed{100 + i, 1, std::string(1 + i, 's')});
+    return record;
+}
+
+/// Numbers at the ends of their ranges, falling and rising.
+inline index::CatalogRecord extreme_record() {
+    constexpr std::uint64_t max = ~std::uint64_t{0};
+    constexpr std::uint32_t max32 = ~std::uint32_t{0};
+    const auto link = segment::Link::from_word((std::uint64_t{1} << 56) - 1);
+    index::CatalogRecord record;
+    record.cut = max;
+    record.transaction = max;
+    record.timestamp = max;
+    record.next_space = max;
+    record.next_segment = max;
+    record.packs = {{max32, max, max, max, max, max, max32, max32}, {}};
+    record.pieces = {{max, max32, max, max, max, max, max, max, max, max, max, max}, {}};
+    record.segments = {{max, max, max, max, max, link, {}, max32},
+                       {},
+                       {1, 1, 1, max, 0, {}, link, 1},
+                       {max, 1, 1, 0, max, link, link, 0}};
+    record.sections = {
+        {max, max32, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
+    return record;
+}
+
+}  // namespace braid::test
