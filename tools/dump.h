@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "tools/output.h"
+
 namespace braid::tools {
 
 struct DumpOptions {
@@ -14,5 +16,7 @@ struct DumpOptions {
 /// goes on where it can. Takes no lock, needs no sound store and changes nothing. Returns the exit
 /// code: `exit_damage` if anything was wrong.
 int dump(const DumpOptions& options);
+/// The same to an output of the caller's.
+int dump_to(const DumpOptions& options, Output& output);
 
 }  // namespace braid::tools

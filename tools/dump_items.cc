@@ -1,0 +1,128 @@
+#include "tools/dump_items.h"
+
+#include <algorithm>
+
+namespace braid::tools {
+
+using segment::Found;
+using segment::FrameView;
+
+namespace {
+
+void dump_record(DumpContext& context, const DumpFile& file, FrameView frame, std::uint32_t index) {
+    const Bytes record = frame.record(index);
+    const auto offset = static_cast<std::uint64_t>(record.data() - file.content.data());
+    const segment::RecordView view = segment::split_record(record, frame.has_metadata());
+    DumpLine line = context.printer.line(file.name, offset, "record");
+    line.number("sequence", (frame.first_sequence() + index).value)
+        .number("position", (frame.first_position() + index).value);
+    if (view.pairs > 0) {
+        line.number("metadata_pairs", view.pairs)
+            .number("metadata_bytes",
+                    static_cast<std::uint64_t>(view.payload.data() - view.metadata));
+    }
+    line.bytes("payload", as_text(view.payload)).end();
+}
+
+/// The names of a segment, where they are known.
+void add_names(const DumpContext& context, SegmentId segment, DumpLine& line) {
+    const auto found = context.segments.find(segment);
+    if (found == context.segments.end()) return;
+    const auto& [space, name] = found->second;
+    const auto space_name = context.spaces.find(space);
+    if (space_name != context.spaces.end()) line.bytes("space", space_name->second);
+    line.bytes("name", name);
+}
+
+void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offset, Bytes item) {
+    const auto change = segment::read_change_item(item, context.store_seed);
+    if (!change) return context.printer.problem(file.name, offset, change.error().message());
+    const FrameView prefix(item.data());
+    DumpLine line = context.printer.line(file.name, offset, "change");
+    line.number("transaction", segment::change_transaction(item.data()).value)
+        .flag("ends_transaction", prefix.ends_transaction());
+    if (const auto* space = std::get_if<segment::SpaceNamed>(&*change)) {
+        line.words("change", "space_named")
+            .number("space", space->space.value)
+            .bytes("name", space->name);
+    } else if (const auto* named = std::get_if<segment::SegmentNamed>(&*change)) {
+        line.words("change", "segment_named")
+            .number("segment", named->segment.value)
+            .number("space", named->space.value)
+            .bytes("name", named->name);
+    }
+    line.end();
+    context.learn(*change);
+}
+
+}  // namespace
+
+bool is_zero(Bytes bytes) noexcept {
+    return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+bool dump_frame(DumpContext& context, const DumpFile& file, std::uint64_t offset, FrameView frame) {
+    const char* problem = segment::verify_frame(frame, context.store_seed);
+    DumpLine line = context.printer.line(file.name, offset, "frame");
+    line.number("segment", frame.segment().value);
+    if (problem == nullptr) add_names(context, frame.segment(), line);
+    line.number("records", frame.count())
+        .number("first_sequence", frame.first_sequence().value)
+        .number("first_position", frame.first_position().value)
+        .number("timestamp", frame.timestamp().value)
+        .number("transaction", frame.transaction().value)
+        .number("bytes", frame.length())
+        .checksum("checksum", frame.checksum())
+        .flag("has_metadata", frame.has_metadata())
+        .flag("ends_transaction", frame.ends_transaction())
+        .end();
+    if (problem != nullptr) {
+        context.printer.problem(file.name, offset, problem);
+        return false;
+    }
+    for (std::uint32_t i = 0; i < frame.count() && context.printer.good(); ++i) {
+        dump_record(context, file, frame, i);
+    }
+    return true;
+}
+
+void dump_items(DumpContext& context, const DumpFile& file, std::uint64_t begin,
+                std::uint64_t end) {
+    bool ends_transaction = true;
+    for (std::uint64_t offset = begin; offset < end && context.printer.good();) {
+        const Bytes left = file.bytes().subspan(offset, end - offset);
+        const segment::Look found = segment::look(left);
+        if (found.found != Found::item) {
+            context.printer.problem(
+                file.name, offset,
+                found.found == Found::damaged ? found.reason : "an item is missing");
+            return;
+        }
+        const FrameView item(left.data());
+        if (segment::is_change(found.type)) {
+            dump_change(context, file, offset, left.first(found.length));
+        } else {
+            dump_frame(context, file, offset, item);
+        }
+        ends_transaction = item.ends_transaction();
+        offset += segment::padded(found.length);
+    }
+    if (!ends_transaction)
+        context.printer.problem(file.name, end, "the last transaction is incomplete");
+}
+
+std::optional<std::uint64_t> find_frame(const DumpContext& context, const DumpFile& file,
+                                        std::uint64_t begin, std::uint64_t end,
+                                        std::size_t head_bytes) {
+    const std::size_t least = head_bytes + segment::frame_header_bytes;
+    for (std::uint64_t offset = segment::padded(begin); offset + least <= end; offset += 8) {
+        const Bytes left = file.bytes().subspan(offset + head_bytes, end - offset - head_bytes);
+        const segment::Look found = segment::look(left);
+        if (found.found != Found::item || found.type != segment::ItemType::records) continue;
+        if (segment::verify_frame(FrameView(left.data()), context.store_seed) == nullptr)
+            return offset;
+    }
+    return std::nullopt;
+}
+
+}  // namespace braid::tools
