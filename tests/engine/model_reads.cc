@@ -190,21 +190,22 @@ void ModelRun::read_random(Random& random, Step kind) {
 }
 
 void ModelRun::compare_everything() {
+    tell("compare everything");
     settle();
     ModelSelection all;
     all.all_spaces = true;
-    read(all, Level::committed);
+    compare(*store_, all, Level::committed, acknowledged_);
     for (const std::string& space : space_names_) {
         ModelSelection one;
         one.spaces[space] = 0;
-        read(one, Level::committed);
+        compare(*store_, one, Level::committed, acknowledged_);
         for (const std::string& segment : segment_names_) {
             compare_status(space, segment);
             one.segment = segment;
             one.backward = false;
-            read(one, Level::committed);
+            compare(*store_, one, Level::committed, acknowledged_);
             one.backward = true;
-            read(one, Level::committed);
+            compare(*store_, one, Level::committed, acknowledged_);
         }
     }
     stat();

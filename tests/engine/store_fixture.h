@@ -43,7 +43,7 @@ private:
 
 /// Options under which a test runs, with a name for its messages.
 struct Sizes {
-    const char* name;
+    std::string name;
     Options options;
 };
 /// The defaults.
