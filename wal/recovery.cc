@@ -188,6 +188,7 @@ Result<void> Scanner::judge_newest() {
     if (newest_run_.batches.empty() && chain_.size() > 1 &&
         chain_[1]->header.incarnation == file.header.incarnation) {
         dropped_ = file.header;
+        scan_.slots[file.slot_index].newest = true;  // without it a roll would lack its successor
         chain_.erase(chain_.begin());
     }
     return {};

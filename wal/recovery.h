@@ -18,7 +18,7 @@ struct LogSlot {
     /// Through the last batch that counts; where it is at or below the catalog's, the slot is free.
     std::uint64_t last_transaction = 0;
     bool needed = false;  ///< holds transactions beyond the catalog's
-    /// The next opening's file is to close this one: it may be overwritten only after that.
+    /// Its header has to stay until the next opening's file is begun: that one closes it.
     bool newest = false;
 };
 

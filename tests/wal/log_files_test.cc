@@ -1,0 +1,180 @@
+#include "wal/log_files.h"
+
+#include "tests/wal/log_user.h"
+
+namespace braid::wal::test {
+namespace {
+
+constexpr LogSizes sizes{16384, 65536, 200000};
+
+LogFiles::Taken taken(LogFiles& files, std::uint64_t capacity) {
+    auto file = files.take(capacity);
+    REQUIRE(file);
+    return std::move(*file);
+}
+
+TEST_CASE("log files: a new file is whole zeros and durable with its name") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    const auto file = taken(files, 20000);
+    CHECK(file.slot == 1);
+    CHECK(file.capacity == 20480);
+    const auto after = disk.power_loss_now(7);
+    CHECK(after->names() == std::vector<std::string>{"log-0001"});
+    CHECK(after->contents("log-0001") == std::vector<std::byte>(20480));
+}
+
+TEST_CASE("log files: a crash while one is made leaves no short log file") {
+    for (std::uint64_t seed = 1; seed < 20; ++seed) {
+        sim::SimDisk disk;
+        disk.on_change([&](const sim::Change&) {
+            const auto after = disk.after_crash(seed);
+            REQUIRE_FALSE(replay(*after).error);
+            if (after->exists("log-0001")) CHECK(after->contents("log-0001").size() == 16384);
+        });
+        LogFiles files(disk, sizes, {});
+        (void)taken(files, 16384);
+    }
+}
+
+TEST_CASE("log files: files grow from the first size to the largest by doubling") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {16384, 65536, 1 << 20}, {});
+    for (const std::uint64_t expected : {16384, 32768, 65536, 65536}) {
+        CHECK(files.next_capacity() == expected);
+        (void)taken(files, files.next_capacity());
+    }
+}
+
+TEST_CASE("log files: the first size is at most the largest") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {1 << 20, 16384, 1 << 20}, {});
+    CHECK(files.next_capacity() == 16384);
+}
+
+TEST_CASE("log files: a drained slot is used again, the smallest that will do") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    (void)taken(files, 65536);
+    (void)taken(files, 16384);
+    files.finished(1, 10);
+    files.finished(2, 20);
+    files.drained(9);
+    CHECK(taken(files, 16384).slot == 3);
+    files.drained(20);
+    CHECK(taken(files, 16384).slot == 2);
+    CHECK(taken(files, 16384).slot == 1);
+}
+
+TEST_CASE("log files: the bound counts every slot") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {16384, 65536, 65536 + 16384}, {});
+    files.drained(0);
+    (void)taken(files, 65536);
+    CHECK(files.total_bytes() == 65536);
+    CHECK_FALSE(files.has_room(32768));
+    CHECK(files.take(32768).error().code() == Errc::no_space);
+    CHECK(files.has_room(16384));
+    auto small = taken(files, 16384);
+    CHECK_FALSE(files.has_room(16384));
+    files.put_back(std::move(small));
+    CHECK(files.has_room(16384));
+    CHECK(disk.names().size() == 2);
+}
+
+TEST_CASE("log files: a free slot that is too small makes room") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {16384, 65536, 65536}, {});
+    files.drained(0);
+    files.put_back(taken(files, 16384));
+    CHECK(files.has_room(65536));
+    CHECK(taken(files, 65536).capacity == 65536);
+    CHECK(files.count() == 1);
+    CHECK(disk.names().size() == 1);
+}
+
+TEST_CASE("log files: one made for a large transaction isn't kept") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    (void)taken(files, 131072);
+    CHECK(files.next_capacity() == 65536);
+    files.finished(1, 1);
+    files.drained(1);
+    CHECK(taken(files, 16384).capacity == 16384);
+    CHECK(files.count() == 1);
+}
+
+TEST_CASE("log files: a failure leaves nothing behind") {
+    for (const sim::Call call : {sim::Call::open, sim::Call::write, sim::Call::sync,
+                                 sim::Call::rename, sim::Call::sync_directory}) {
+        CAPTURE(static_cast<int>(call));
+        sim::SimDisk disk;
+        LogFiles files(disk, sizes, {});
+        disk.fail({.call = call});
+        CHECK(files.take(16384).error().code() == Errc::io);
+        CHECK(disk.names().empty());
+        CHECK(files.count() == 0);
+        CHECK(taken(files, 16384).slot == 1);
+    }
+}
+
+TEST_CASE("log files: a full disk is no_space, and a later try works") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    disk.set_capacity(10000);
+    CHECK(files.take(16384).error().code() == Errc::no_space);
+    CHECK(disk.names().empty());
+    disk.set_capacity(1 << 20);
+    CHECK(files.take(16384));
+}
+
+TEST_CASE("log files: trim leaves one spare of the size that is allowed") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {16384, 65536, 1 << 20}, {});
+    std::vector<LogFiles::Taken> all;
+    for (const std::uint64_t capacity : {16384, 32768, 65536, 16384}) {
+        all.push_back(taken(files, capacity));
+    }
+    const std::uint32_t kept = all.back().slot;
+    all.pop_back();
+    for (auto& file : all) files.put_back(std::move(file));
+    REQUIRE(files.trim(40000));
+    CHECK(disk.names() == std::vector<std::string>{"log-0002", log_name(kept)});
+}
+
+TEST_CASE("log files: the newest file of a scan is out of reach until the new one is begun") {
+    sim::SimDisk disk;
+    {
+        LogUser log(disk);
+        REQUIRE(log.open());
+        REQUIRE(log.append());
+    }
+    const Replay found = replay(disk, 1);
+    REQUIRE(found.scan.slots.size() == 1);
+    CHECK_FALSE(found.scan.slots[0].needed);
+    LogFiles files(disk, small_sizes, found.scan.slots);
+    CHECK(taken(files, file_bytes).slot == 2);
+    files.drained(1);
+    CHECK(taken(files, file_bytes).slot == 1);
+}
+
+TEST_CASE("log files: a full log can still be opened") {
+    sim::SimDisk disk;
+    const LogSizes tight{file_bytes, file_bytes, 2 * file_bytes};
+    {
+        LogUser log(disk, 0, tight);
+        REQUIRE(log.open());
+        for (int i = 0; i < 4; ++i) REQUIRE(log.append());
+        CHECK(log.append().error().code() == Errc::no_space);
+    }
+    LogUser again(disk, 0, tight);
+    REQUIRE(again.open());
+    CHECK(again.replayed == through(4));
+    CHECK(again.files->total_bytes() == 3 * file_bytes);
+    again.drain(4);
+    REQUIRE(again.files->trim(0));
+    CHECK(again.files->total_bytes() == file_bytes);
+}
+
+}  // namespace
+}  // namespace braid::wal::test
