@@ -55,16 +55,24 @@ private:
         if constexpr (requires { arguments->store; }) {
             command.add_option("STORE", arguments->store.directory, "The store's directory")
                 ->required();
-            const std::map<std::string, Io> kinds = {
-                {"auto", Io::automatic}, {"uring", Io::uring}, {"posix", Io::posix}};
-            command
-                .add_option("--io", arguments->store.io,
-                            "How the store writes: auto (default), uring or posix")
-                ->transform(CLI::Transformer(kinds))
-                ->check(CLI::IsMember(kinds))
-                ->type_name("KIND");
+            add_choice<Io>(command, "--io", "How the store writes (default auto)",
+                           {{"auto", Io::automatic}, {"uring", Io::uring}, {"posix", Io::posix}},
+                           [arguments](Io io) { arguments->store.io = io; });
         }
         return command;
+    }
+
+    /// An option that takes one of a few words.
+    template <class Value>
+    static void add_choice(CLI::App& command, const char* name, const char* does,
+                           std::map<std::string, Value> values, std::function<void(Value)> set) {
+        std::vector<std::string> words;
+        for (const auto& [word, value] : values) words.push_back(word);
+        command
+            .add_option_function<std::string>(
+                name, [values, set](const std::string& word) { set(values.at(word)); }, does)
+            ->check(CLI::IsMember(words))
+            ->type_name("");
     }
 
     template <class Arguments>
@@ -111,14 +119,10 @@ void CommandLine::add_import() {
         "acknowledgements file is `trx first_position last_position` (trx is - where there is "
         "none).");
     command.add_option("FILE", arguments->file, "NDJSON; - or none: standard input");
-    const std::map<std::string, braid::Durability> levels = {
-        {"durable", braid::Durability::durable}, {"buffered", braid::Durability::buffered}};
-    command
-        .add_option("--durability", arguments->durability,
-                    "What a commit waits for: durable (default) or buffered")
-        ->transform(CLI::Transformer(levels))
-        ->check(CLI::IsMember(levels))
-        ->type_name("LEVEL");
+    using braid::Durability;
+    add_choice<Durability>(command, "--durability", "What a commit waits for (default durable)",
+                           {{"durable", Durability::durable}, {"buffered", Durability::buffered}},
+                           [arguments](Durability level) { arguments->durability = level; });
     command
         .add_option("--threads", arguments->threads,
                     "Threads that commit (default 1); with more, transactions may swap")
@@ -173,7 +177,7 @@ void CommandLine::add_read() {
                   "Go on with what is committed meanwhile, until --limit or a signal")
         ->excludes(backward);
     command.add_flag("--payload-only", arguments->payload_only, "Only the payload, a line each");
-    command.final_callback([arguments, &command] {
+    command.parse_complete_callback([arguments] {
         if (arguments->segment && arguments->spaces.size() != 1) {
             throw CLI::ValidationError("--segment", "wants exactly one --space");
         }
