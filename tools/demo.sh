@@ -16,9 +16,10 @@ trap 'rm -rf "$work"' EXIT
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$1"; }
 tell() { printf '%s\n' "$@"; }
-# Shows a command as a user would type it, then runs it.
+# Shows a command as a user would type it, whatever becomes of its output, then runs it.
+exec 3>&1
 run() {
-    printf '$ %s\n' "${*//$work\//}"
+    printf '$ %s\n' "${*//$work\//}" >&3
     "$build/tools/$1" "${@:2}"
 }
 shorten() { cut -c "1-${COLUMNS:-150}"; }
@@ -63,7 +64,7 @@ stored() {
 recover() {
     step 'Recover'
     tell 'Opening the store is all that recovery takes. A transaction is there wholly or not at all:'
-    run braid stat "$store" --table | grep -E '^\$|committed|durable|recovered|torn'
+    run braid stat "$store" --table | grep -E 'committed|durable|recovered|torn'
     stored | sort >"$work/stored"
     sort "$acks" | comm -23 - "$work/stored" >"$work/lost"
     if [ -s "$work/lost" ]; then
@@ -88,7 +89,7 @@ look_around() {
     tell 'One space, a braid of many segments, in the order in which it was committed:'
     run braid read "$store" --space redis --after 2000 --limit 3 | shorten
     tell '' 'One of its segments, from the newest back:'
-    run braid read "$store" --space redis --segment deps --backward --limit 2 --payload-only
+    run braid read "$store" --space redis --segment src --backward --limit 2 --payload-only
     tell '' 'The newest event of a segment, what there is to know about it, and who else is there:'
     run braid peek "$store" redis src | shorten
     run braid status "$store" redis src
@@ -111,7 +112,9 @@ follow() {
 
 look_beneath() {
     step 'Look at the bytes, and check every one of them'
-    run braid-dump "$store" | awk '/^\$/ || /frame/ {print} /frame/ && ++frames == 3 {exit}' | shorten
+    tell 'A frame as it lies on the disk: file, offset, what stands there. Each has a checksum.'
+    run braid-dump "$store" | awk '$3 == "extent" {++extents} extents == 4 {print} extents > 4 {exit}' |
+        shorten
     tell ''
     run braid verify "$store"
 }
