@@ -83,6 +83,12 @@ std::optional<std::uint64_t> GroupCommit::next_due() const {
     return pending_bytes_ >= pending_bytes_max ? 0 : queue_.front()->due_ns;
 }
 
+GroupCommit::Pulse GroupCommit::pulse() {
+    const std::scoped_lock lock(mutex);
+    return {batches_, next_due(), wants_seal_ && !failure_ && assigned_room_ >= io::block_bytes,
+            !queue_.empty() || !in_flight_.empty()};
+}
+
 bool GroupCommit::is_due(std::uint64_t now_ns) const {
     const auto due = next_due();
     return due && *due <= now_ns && queue_.front()->waiters == 0;
@@ -102,6 +108,7 @@ bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
         lock.unlock();
         writer_capacity_ = next.capacity;
         writer_->roll(queue, std::move(next));
+        log_thread_.raise();  // a further file is to be made ready
         return true;
     }
     queue_.pop_front();
@@ -124,6 +131,7 @@ void GroupCommit::finish_written(Batches& done) {
     }
     log_bytes_written_ = writer_->bytes_written();
     log_flushes_ = writer_->flushes();
+    wants_seal_ = writer_->wants_seal();
 }
 
 void GroupCommit::fail_all(Batches& done) {
@@ -253,7 +261,7 @@ bool GroupCommit::step(io::Queue& queue) {
 void GroupCommit::seal() {
     {
         const std::scoped_lock lock(mutex);
-        if (leading_ || failure_ || !queue_.empty() || !writer_->wants_seal() ||
+        if (leading_ || failure_ || !queue_.empty() || !wants_seal_ ||
             assigned_room_ < io::block_bytes)
             return;
         assigned_room_ -= io::block_bytes;

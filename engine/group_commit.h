@@ -65,8 +65,14 @@ public:
     [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
     /// (L) Bytes sequenced and not handed to the log yet.
     [[nodiscard]] std::uint64_t pending_bytes() const noexcept { return pending_bytes_; }
-    /// (L) When the first batch in the queue is due; nullopt if there is none.
-    [[nodiscard]] std::optional<std::uint64_t> next_due() const;
+    /// What the log thread plans its sleep by.
+    struct Pulse {
+        std::uint64_t batches = 0;              ///< durable so far
+        std::optional<std::uint64_t> next_due;  ///< of the first batch in the queue, if there is one
+        bool wants_seal = false;                ///< the last batch isn't attested
+        bool busy = false;                      ///< something is pending or being written
+    };
+    [[nodiscard]] Pulse pulse();
 
     /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock. Blocks.
     [[nodiscard]] Result<void> wait(CommitBatch& batch);
@@ -111,6 +117,7 @@ private:
     static void wake(const Batches& done);
     void lead_one();
     void stop_leading();
+    [[nodiscard]] std::optional<std::uint64_t> next_due() const;
     [[nodiscard]] bool is_due(std::uint64_t now_ns) const;
 
     Watermarks& watermarks_;
@@ -138,6 +145,7 @@ private:
     std::uint64_t batches_ = 0;
     std::uint64_t log_bytes_written_ = 0;
     std::uint64_t log_flushes_ = 0;
+    bool wants_seal_ = false;  // as the writer said when it was last looked at
     std::optional<Error> failure_;
 };
 

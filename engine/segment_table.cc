@@ -170,6 +170,14 @@ std::vector<std::string> SegmentTable::segment_names(std::string_view space, Pos
     return visible_names(found->second->segments, visible, after, limit);
 }
 
+std::uint64_t SegmentTable::visible_segments(Position visible) const {
+    const std::shared_lock lock(mutex_);
+    return static_cast<std::uint64_t>(
+        std::count_if(segments_by_id_.begin(), segments_by_id_.end(), [&](const auto* segment) {
+            return segment != nullptr && is_visible(*segment, visible);
+        }));
+}
+
 std::vector<SegmentState*> SegmentTable::all() const {
     const std::shared_lock lock(mutex_);
     return segments_by_id_;

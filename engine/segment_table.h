@@ -93,6 +93,7 @@ public:
     [[nodiscard]] std::vector<std::string> segment_names(std::string_view space, Position visible,
                                                          std::string_view after,
                                                          std::uint64_t limit) const;
+    [[nodiscard]] std::uint64_t visible_segments(Position visible) const;
     /// All segments with an id, in order of it; nullptr for ids never used.
     [[nodiscard]] std::vector<SegmentState*> all() const;
     [[nodiscard]] std::vector<SpaceState*> all_spaces() const;

@@ -49,10 +49,22 @@ Result<StoredFiles::Opened> StoredFiles::opened(const std::string& name,
 
 Result<StoredBytes> StoredFiles::view(const std::string& name, std::uint64_t offset,
                                       std::uint64_t length) {
-    if (options_.read_mode == ReadMode::copied) return copy(name, offset, length);
+    if (options_.read_mode == ReadMode::copied) return view_copied(name, offset, length);
     auto file = opened(name, offset + length);
     if (!file) return file.error();
     return StoredBytes{file->mapping->bytes().subspan(offset, length), file->mapping};
+}
+
+Result<StoredBytes> StoredFiles::view_copied(const std::string& name, std::uint64_t offset,
+                                             std::uint64_t length) {
+    const std::scoped_lock lock(copied_mutex_);
+    if (copied_name_ != name || copied_.bytes.size() < offset + length) {
+        auto whole = copy(name, 0, offset + length);
+        if (!whole) return whole;
+        copied_name_ = name;
+        copied_ = std::move(*whole);
+    }
+    return StoredBytes{copied_.bytes.subspan(offset, length), copied_.pin};
 }
 
 Result<StoredBytes> StoredFiles::copy(const std::string& name, std::uint64_t offset,
@@ -83,6 +95,7 @@ const PackState* Storage::pack_number(std::uint32_t number) const noexcept {
 void Storage::add(const index::CatalogRecord& record) {
     drained_ = record.cut;
     transaction_ = record.transaction;
+    timestamp_ = record.timestamp;
     auto piece = record.pieces.begin();
     for (const index::PackInfo& info : record.packs) {
         PackState pack{info, {}, {piece, piece + info.pieces}};

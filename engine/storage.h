@@ -51,6 +51,8 @@ private:
         std::shared_ptr<io::Mapping> mapping;
     };
     using List = std::list<Opened>;
+    [[nodiscard]] Result<StoredBytes> view_copied(const std::string& name, std::uint64_t offset,
+                                                  std::uint64_t length);
     [[nodiscard]] Result<Opened> opened(const std::string& name, std::uint64_t mapped_through);
 
     io::Disk& disk_;
@@ -58,14 +60,18 @@ private:
     std::mutex mutex_;  // of what follows
     List recent_;       // newest use first
     boost::unordered_flat_map<std::string, List::iterator> by_name_;
+    std::mutex copied_mutex_;  // of what follows
+    std::string copied_name_;  // the file that was copied last, from its beginning
+    StoredBytes copied_;
 };
 
 /// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading members
 /// want `publish` held shared; the drain publishes under it exclusively, in short turns.
 class Storage {
 public:
-    Storage(io::Disk& disk, const Options& options, std::uint64_t store_seed)
-        : files(disk, options), store_seed_(store_seed) {}
+    Storage(io::Disk& disk, const Options& options) : files(disk, options) {}
+    /// Of which store the files are.
+    void identify(std::uint64_t store_seed) noexcept { store_seed_ = store_seed; }
 
     /// Held shared by whoever looks at drained state or walks tails; taken exclusively to publish a drain,
     /// and once more, before drained memory is let go, to be sure that nobody is walking there.
@@ -74,6 +80,7 @@ public:
 
     [[nodiscard]] Position drained() const noexcept { return drained_; }
     [[nodiscard]] TransactionNumber transaction() const noexcept { return transaction_; }
+    [[nodiscard]] Timestamp timestamp() const noexcept { return timestamp_; }
     [[nodiscard]] const std::vector<PackState>& packs() const noexcept { return packs_; }
     /// The pack that holds the position, or the first one beyond it; nullptr if there is none.
     [[nodiscard]] const PackState* pack_at(Position position) const noexcept;
@@ -95,9 +102,10 @@ private:
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
     [[nodiscard]] std::uint64_t previous_checksum(const PackState& pack, SpaceId space) const;
 
-    std::uint64_t store_seed_;
+    std::uint64_t store_seed_ = 0;
     Position drained_;
     TransactionNumber transaction_;
+    Timestamp timestamp_;
     std::vector<PackState> packs_;  // by number, rising
 };
 

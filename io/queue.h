@@ -16,7 +16,7 @@ struct Request {
     Kind kind = Kind::write;
     WriteMode mode = WriteMode::cached;  ///< of a write
     File* file = nullptr;
-    Bytes bytes;  ///< of a write
+    Bytes bytes{};  ///< of a write
     std::uint64_t offset = 0;
     std::uint64_t token = 0;  ///< comes back in the completion
 };

@@ -44,6 +44,7 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return pairs_; }
     [[nodiscard]] bool empty() const noexcept { return pairs_ == 0; }
+    [[nodiscard]] const std::byte* encoded() const noexcept { return encoded_; }
     [[nodiscard]] Iterator begin() const { return {encoded_, pairs_}; }
     [[nodiscard]] Iterator end() const { return {}; }
 

@@ -16,7 +16,7 @@ namespace braid {
 
 /// A page of a listing by name.
 struct Page {
-    std::string after;           ///< only names beyond this one, in unsigned byte order
+    std::string after{};         ///< only names beyond this one, in unsigned byte order
     std::uint64_t limit = 0;     ///< 0 means no limit
 };
 

@@ -54,8 +54,8 @@ private:
 };
 
 struct AppendOptions {
-    MetadataList metadata;
-    Expectation expect;  ///< judged against the segment as this append finds it
+    MetadataList metadata{};
+    Expectation expect{};  ///< judged against the segment as this append finds it
 };
 
 /// The sequences that one segment got.

@@ -1,0 +1,405 @@
+#include "engine/drain.h"
+
+#include <algorithm>
+
+#include "segment/pack.h"
+
+namespace braid {
+namespace {
+
+constexpr std::size_t write_bytes_max = 1 << 20;
+constexpr std::size_t writes_in_flight = 8;
+/// A catalog file is begun anew when drains have added so much, or four times its snapshot.
+constexpr std::uint64_t catalog_bytes_min = 1 << 20;
+
+void pad_to_block(std::vector<std::byte>& bytes) { bytes.resize(io::whole_blocks(bytes.size())); }
+
+}  // namespace
+
+Drain::Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool catalog_doubtful)
+    : target_(target),
+      catalog_(catalog),
+      catalog_doubtful_(catalog_doubtful),
+      next_space_(1),
+      next_segment_(1) {
+    for (const SpaceState* space : target.table.all_spaces())
+        if (space != nullptr && space->in_catalog) next_space_ = space->id + 1;
+    for (const SegmentState* segment : target.table.all())
+        if (segment != nullptr && segment->drained_through() != 0) next_segment_ = segment->id + 1;
+}
+
+Result<bool> Drain::step(io::Queue& queue, bool block) {
+    auto moved = take_completions(queue, block);
+    if (!moved) {
+        // What is still in flight uses our buffers: it must come back before they go.
+        while (queue.in_flight() != 0) static_cast<void>(queue.wait());
+        give_up();
+        return moved.error();
+    }
+    auto next = next_phase(queue);
+    if (!next) {
+        while (queue.in_flight() != 0) static_cast<void>(queue.wait());
+        give_up();
+    }
+    return next;
+}
+
+Result<void> Drain::take_completions(io::Queue& queue, bool block) {
+    io::Completion completion;
+    if (block && queue.in_flight() != 0) {
+        completion = queue.wait();
+        if (!completion.result) return completion.result;
+    }
+    while (queue.poll(completion))
+        if (!completion.result) return completion.result.error();
+    return {};
+}
+
+Result<bool> Drain::next_phase(io::Queue& queue) {
+    if (phase_ == Phase::idle) return begin();
+    if (phase_ == Phase::write) {
+        submit_writes(queue);
+        if (queue.in_flight() == 0) phase_ = Phase::sync;
+        return true;
+    }
+    if (queue.in_flight() != 0) return true;
+    switch (phase_) {
+        case Phase::sync:
+            // A frame that the catalog vouches for must be on the medium first.
+            for (const Output& output : outputs_)
+                queue.submit({.kind = io::Request::Kind::sync, .file = output.file.get()});
+            phase_ = Phase::record;
+            return true;
+        case Phase::record: {
+            // So must its file's name.
+            if (auto synced = target_.disk.sync_directory(); !synced) return synced.error();
+            catalog_doubtful_ = true;  // until the record is known to be durable
+            const std::uint64_t offset = catalog_.offset;
+            record_bytes_ = encode_catalog_record(record_, target_.store, catalog_);
+            queue.submit({.mode = io::WriteMode::cached,
+                          .file = catalog_file_.get(),
+                          .bytes = record_bytes_,
+                          .offset = offset});
+            phase_ = Phase::sync_record;
+            return true;
+        }
+        case Phase::sync_record:
+            queue.submit({.kind = io::Request::Kind::sync, .file = catalog_file_.get()});
+            phase_ = Phase::publish;
+            return true;
+        case Phase::publish:
+            catalog_doubtful_ = false;
+            publish();
+            return true;
+        default: return true;
+    }
+}
+
+Result<bool> Drain::begin() {
+    if (!collect()) return false;
+    const bool long_catalog =
+        catalog_.offset > std::max(catalog_bytes_min, 4 * catalog_snapshot_bytes_);
+    if (catalog_doubtful_ || long_catalog)
+        if (auto rewritten = rewrite_catalog(); !rewritten) return rewritten.error();
+    if (catalog_file_ == nullptr) {
+        auto file = target_.disk.open(index::catalog_name(catalog_.file), {.write = true});
+        if (!file) return file.error();
+        catalog_file_ = std::move(*file);
+    }
+    assign();
+    if (auto opened = open_outputs(); !opened) return opened.error();
+    build();
+    finish_record();
+    phase_ = Phase::write;
+    return true;
+}
+
+bool Drain::collect() {
+    const Position drained = target_.storage.drained();
+    const Position cut = target_.watermarks.durable();
+    if (cut <= drained) return false;
+    chunks_ = target_.arena.chunks();
+    for (const auto& chunk : chunks_) {
+        const std::size_t count = chunk->nodes();
+        for (std::size_t i = chunk->find(drained + 1, count); i < count; ++i) {
+            const segment::TailNode& node = chunk->node(i);
+            if (node.last_position() > cut) break;
+            nodes_.push_back(&node);
+        }
+    }
+    const segment::FrameView last = nodes_.back()->view();
+    BRAID_CHECK(last.last_position() == cut && last.ends_transaction(),
+                "the drain's cut {} isn't the end of a transaction", cut.value);
+    record_.cut = cut;
+    record_.transaction = last.transaction();
+    record_.timestamp = last.timestamp();
+    return true;
+}
+
+void Drain::assign() {
+    for (const segment::TailNode* node : nodes_) {
+        auto* segment = static_cast<SegmentState*>(node->owner);
+        Work*& work = work_of_[segment];
+        if (work == nullptr) {
+            work = &work_.emplace_back();
+            work->segment = segment;
+            work->update = segment->drained;
+            work->update.segment = segment->id;
+            work->update.first_timestamp = segment->first_timestamp;
+        }
+        work->frames_bytes += node->view().padded_length();
+    }
+    for (Work& work : work_) {
+        if (work.frames_bytes < target_.options.piece_bytes_min) continue;
+        segment::Piece piece;
+        piece.segment = work.segment->id;
+        piece.file = 1;
+        piece.offset = io::block_bytes;
+        if (!work.segment->pieces.empty()) {
+            const segment::Piece& last = work.segment->pieces.back();
+            const bool full = last.end() + work.frames_bytes > target_.options.segment_file_bytes;
+            piece.file = full ? last.file + 1 : last.file;
+            piece.offset = full ? io::block_bytes : last.end();
+        }
+        record_.pieces.push_back(piece);
+        work.piece = static_cast<std::uint32_t>(record_.pieces.size());
+    }
+}
+
+void Drain::note_names() {
+    std::vector<const SpaceState*> spaces;
+    std::vector<const SegmentState*> segments;
+    for (const Work& work : work_) {
+        if (work.segment->drained_through() != 0) continue;
+        segments.push_back(work.segment);
+        if (!work.segment->space->in_catalog) spaces.push_back(work.segment->space);
+    }
+    const auto by_id = [](const auto* left, const auto* right) { return left->id < right->id; };
+    std::sort(segments.begin(), segments.end(), by_id);
+    std::sort(spaces.begin(), spaces.end(), by_id);
+    spaces.erase(std::unique(spaces.begin(), spaces.end()), spaces.end());
+    for (const SpaceState* space : spaces)
+        record_.names.push_back(segment::SpaceNamed{space->id, space->name});
+    for (const SegmentState* segment : segments)
+        record_.names.push_back(
+            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
+    record_.next_space = spaces.empty() ? next_space_ : SpaceId(spaces.back()->id + 1);
+    record_.next_segment = segments.empty() ? next_segment_ : SegmentId(segments.back()->id + 1);
+}
+
+Result<void> Drain::open_outputs() {
+    const std::uint32_t number =
+        target_.storage.packs().empty() ? 1 : target_.storage.packs().back().info.number + 1;
+    if (number > segment::pack_number_max)
+        return Error(Errc::too_large, "the store has used all pack numbers");
+    record_.packs.push_back({.number = number,
+                             .first_position = target_.storage.drained() + 1,
+                             .last_position = record_.cut,
+                             .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
+    const auto open = [&](std::string name, std::uint64_t offset, bool truncate) -> Result<void> {
+        auto file = target_.disk.open(name, {.write = true, .create = true, .truncate = truncate});
+        if (!file) return file.error();
+        outputs_.push_back({std::move(name), std::move(*file), {}, offset});
+        return {};
+    };
+    // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
+    if (auto opened = open(segment::pack_name(number), 0, true); !opened) return opened;
+    for (Work& work : work_) {
+        if (work.piece == 0) continue;
+        const segment::Piece& piece = record_.pieces[work.piece - 1];
+        const bool fresh = piece.offset == io::block_bytes;
+        work.piece_output = outputs_.size();
+        auto opened = open(segment::segment_file_name(piece.segment, piece.file),
+                           fresh ? 0 : piece.offset, false);
+        if (!opened) return opened;
+        if (!fresh) continue;
+        const auto header =
+            segment::make_segment_file_header(target_.store, piece.segment, piece.file);
+        auto& bytes = outputs_.back().bytes;
+        bytes.resize(io::block_bytes);
+        std::memcpy(bytes.data(), &header, sizeof header);
+    }
+    return {};
+}
+
+void Drain::build() {
+    const auto header = segment::make_pack_header(target_.store, record_.packs.front().number);
+    auto& pack = outputs_.front().bytes;
+    pack.resize(sizeof header);
+    std::memcpy(pack.data(), &header, sizeof header);
+    for (const segment::TailNode* node : nodes_) build_frame(*node);
+    index::PackInfo& info = record_.packs.front();
+    info.extents_end = pack.size();
+    pad_to_block(pack);
+    info.order_offset = pack.size();
+    record_.sections =
+        order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
+            return target_.table.find(space)->order;
+        });
+    info.bytes = pack.size();
+    for (Work& work : work_)
+        if (work.piece != 0) finish_piece(work);
+}
+
+void Drain::build_frame(const segment::TailNode& node) {
+    Work& work = *work_of_[static_cast<SegmentState*>(node.owner)];
+    const segment::FrameView frame = node.view();
+    index::SegmentUpdate& update = work.update;
+    index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
+    if (work.piece == 0) {
+        auto& pack = outputs_.front().bytes;
+        entry.offset = pack.size();
+        segment::append_extent(pack, update.head, update.anchor, frame);
+        update.head = segment::Link(record_.packs.front().number, entry.offset);
+        if (++update.extents_since_anchor == segment::anchor_interval) {
+            update.anchor = update.head;
+            update.extents_since_anchor = 0;
+        }
+    } else {
+        segment::Piece& piece = record_.pieces[work.piece - 1];
+        auto& bytes = outputs_[work.piece_output].bytes;
+        entry.offset = outputs_[work.piece_output].offset + bytes.size();
+        const Bytes padded(frame.data(), frame.padded_length());
+        bytes.insert(bytes.end(), padded.begin(), padded.end());
+        if (piece.first_sequence == 0) {
+            piece.first_sequence = frame.first_sequence();
+            piece.first_position = frame.first_position();
+            piece.first_timestamp = frame.timestamp();
+        }
+        piece.last_sequence = frame.last_sequence();
+        piece.last_position = frame.last_position();
+        piece.last_timestamp = frame.timestamp();
+        piece.frames_bytes += padded.size();
+    }
+    update.last_sequence = frame.last_sequence();
+    update.last_position = frame.last_position();
+    update.last_timestamp = frame.timestamp();
+    order_.add(work.segment->space->id, entry);
+}
+
+void Drain::finish_piece(Work& work) {
+    segment::Piece& piece = record_.pieces[work.piece - 1];
+    Output& output = outputs_[work.piece_output];
+    const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
+    auto index = index::SparseIndex::build(piece, frames, output.name);
+    BRAID_CHECK(index.has_value(), "a piece just built has no index: {}", index.error().message());
+    pad_to_block(output.bytes);
+    piece.index_offset = output.offset + output.bytes.size();
+    const auto encoded = index->encode(piece, target_.store_seed);
+    piece.index_bytes = encoded.size();
+    output.bytes.insert(output.bytes.end(), encoded.begin(), encoded.end());
+}
+
+void Drain::finish_record() {
+    record_.kind = index::CatalogRecordKind::drain;
+    note_names();
+    for (const Work& work : work_) record_.segments.push_back(work.update);
+    std::sort(record_.segments.begin(), record_.segments.end(),
+              [](const auto& left, const auto& right) { return left.segment < right.segment; });
+}
+
+void Drain::submit_writes(io::Queue& queue) {
+    for (Output& output : outputs_) {
+        while (output.submitted < output.bytes.size()) {
+            if (queue.in_flight() == writes_in_flight) return;
+            const std::size_t bytes =
+                std::min(write_bytes_max, output.bytes.size() - output.submitted);
+            queue.submit({.mode = io::WriteMode::cached,
+                          .file = output.file.get(),
+                          .bytes = Bytes(output.bytes).subspan(output.submitted, bytes),
+                          .offset = output.offset + output.submitted});
+            output.submitted += bytes;
+        }
+    }
+}
+
+void Drain::publish() {
+    {
+        const std::unique_lock lock(target_.storage.publish);
+        target_.storage.add(record_);
+        for (const index::OrderSection& section : record_.sections) {
+            SpaceState& space = *target_.table.find(section.space);
+            space.in_catalog = true;
+            space.order = {section.records_before + section.records, section.last_checksum};
+        }
+    }
+    constexpr std::size_t turn = 1024;  // so that no reader waits long
+    for (std::size_t first = 0; first < work_.size(); first += turn) {
+        const std::unique_lock lock(target_.storage.publish);
+        for (std::size_t i = first; i < std::min(work_.size(), first + turn); ++i) {
+            const Work& work = work_[i];
+            SegmentState& segment = *work.segment;
+            segment.drained = work.update;
+            if (work.piece != 0) segment.pieces.push_back(record_.pieces[work.piece - 1]);
+            segment.drained_sequence.store(work.update.last_sequence.value,
+                                           std::memory_order_release);
+            const segment::TailNode* newest = segment.tail.load(std::memory_order_acquire);
+            if (newest != nullptr && newest->last_sequence() <= work.update.last_sequence)
+                segment.tail.compare_exchange_strong(newest, nullptr);
+        }
+    }
+    std::vector<std::shared_ptr<segment::Chunk>> empty;
+    {
+        const std::scoped_lock lock(target_.commit_mutex);
+        empty = target_.arena.take_through(record_.cut, target_.sequencer.last_position());
+    }
+    // Nobody who began to walk before this point is still walking after it: the chunks may go.
+    { const std::unique_lock lock(target_.storage.publish); }
+    ++drains_;
+    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
+    next_space_ = record_.next_space;
+    next_segment_ = record_.next_segment;
+    give_up();
+}
+
+/// Forgets the drain under way, whether it was published or not.
+void Drain::give_up() {
+    phase_ = Phase::idle;
+    if (catalog_doubtful_) catalog_file_.reset();
+    outputs_.clear();
+    work_.clear();
+    work_of_.clear();
+    nodes_.clear();
+    chunks_.clear();
+    order_ = {};
+    record_ = {};
+}
+
+Result<void> Drain::rewrite_catalog() {
+    catalog_file_.reset();
+    const auto snapshot =
+        catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
+    if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_); !written)
+        return written;
+    catalog_doubtful_ = false;
+    catalog_snapshot_bytes_ = catalog_.offset;
+    return {};
+}
+
+index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& storage,
+                                      SpaceId next_space, SegmentId next_segment) {
+    index::CatalogRecord record;
+    record.kind = index::CatalogRecordKind::snapshot;
+    record.cut = storage.drained();
+    record.transaction = storage.transaction();
+    record.timestamp = storage.timestamp();
+    record.next_space = next_space;
+    record.next_segment = next_segment;
+    for (const SpaceState* space : table.all_spaces())
+        if (space != nullptr && space->in_catalog)
+            record.names.push_back(segment::SpaceNamed{space->id, space->name});
+    for (const SegmentState* segment : table.all()) {
+        if (segment == nullptr || segment->drained_through() == 0) continue;
+        record.names.push_back(
+            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
+        record.segments.push_back(segment->drained);
+    }
+    for (const PackState& pack : storage.packs()) {
+        record.packs.push_back(pack.info);
+        record.pieces.insert(record.pieces.end(), pack.pieces.begin(), pack.pieces.end());
+        record.sections.insert(record.sections.end(), pack.sections.begin(), pack.sections.end());
+    }
+    return record;
+}
+
+}  // namespace braid

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <braid/result.hpp>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/segment_table.h"
+#include "engine/sequencer.h"
+#include "engine/storage.h"
+#include "engine/watermarks.h"
+#include "io/disk.h"
+
+namespace braid {
+
+/// What a drain works on.
+struct DrainTarget {
+    io::Disk& disk;
+    const Options& options;
+    Uuid store;
+    std::uint64_t store_seed;
+    SegmentTable& table;
+    segment::Arena& arena;
+    Storage& storage;
+    const Watermarks& watermarks;
+    std::mutex& commit_mutex;    ///< of the sequencer
+    const Sequencer& sequencer;  ///< under that mutex
+};
+
+/// Moves what is durable out of tails into one pack, and for segments that bring much, into pieces, in
+/// the order of steps that makes a crash anywhere harmless (ARCHITECTURE.md, "Drain"). Owns no thread:
+/// whoever holds the drain's role calls `step`, with the same queue until `is_idle`.
+class Drain {
+public:
+    Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool catalog_doubtful);
+
+    /// Does what can be done without waiting. True if a drain is under way or was finished by this very
+    /// call, false if there is nothing to drain. After an error the drain is given up: what it has written
+    /// doesn't count, everything is still in memory and in the log, and the next step begins anew.
+    /// `block`: first waits for one of its writes, if any is in flight.
+    [[nodiscard]] Result<bool> step(io::Queue& queue, bool block);
+    [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
+    /// Drains finished, and bytes of frames in them.
+    [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
+    [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
+
+private:
+    enum class Phase : std::uint8_t { idle, write, sync, record, sync_record, publish };
+
+    /// What a drain has for one segment.
+    struct Work {
+        SegmentState* segment = nullptr;
+        std::uint64_t frames_bytes = 0;  // padded
+        index::SegmentUpdate update;
+        std::uint32_t piece = 0;         // 1 + index in record_.pieces; 0: into the pack
+        std::uint64_t piece_output = 0;  // index in outputs_
+    };
+    /// A file being written: its bytes go to `offset`.
+    struct Output {
+        std::string name;
+        std::unique_ptr<io::File> file;
+        std::vector<std::byte> bytes;
+        std::uint64_t offset = 0;
+        std::uint64_t submitted = 0;
+    };
+
+    [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
+    [[nodiscard]] Result<bool> begin();
+    [[nodiscard]] bool collect();
+    void assign();
+    [[nodiscard]] Result<void> open_outputs();
+    void build();
+    void build_frame(const segment::TailNode& node);
+    void finish_piece(Work& work);
+    void note_names();
+    void finish_record();
+    [[nodiscard]] Result<void> rewrite_catalog();
+    [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
+    void submit_writes(io::Queue& queue);
+    void publish();
+    void give_up();
+
+    DrainTarget target_;
+    Phase phase_ = Phase::idle;
+    index::CatalogEnd catalog_;
+    bool catalog_doubtful_;  // the next record must go into a fresh file
+    std::uint64_t catalog_snapshot_bytes_ = 0;
+    std::unique_ptr<io::File> catalog_file_;
+    SpaceId next_space_;      // as the catalog has them
+    SegmentId next_segment_;
+
+    // Of the drain under way.
+    std::vector<std::shared_ptr<segment::Chunk>> chunks_;
+    std::vector<const segment::TailNode*> nodes_;  // in position order
+    std::deque<Work> work_;
+    boost::unordered_flat_map<const SegmentState*, Work*> work_of_;
+    std::vector<Output> outputs_;  // the pack first
+    index::SpaceOrderBuilder order_;
+    index::CatalogRecord record_;
+    std::vector<std::byte> record_bytes_;
+
+    std::uint64_t drains_ = 0;
+    std::uint64_t drained_bytes_ = 0;
+};
+
+/// Everything that the catalog must hold when it begins a new file.
+[[nodiscard]] index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& storage,
+                                                    SpaceId next_space, SegmentId next_segment);
+
+}  // namespace braid

@@ -1,0 +1,303 @@
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/opening.h"
+#include "engine/option_limits.h"
+#include "engine/store_files.h"
+#include "engine/threads.h"
+
+namespace braid {
+namespace {
+
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<io::Disk> disk, const Options& options)
+    : options_(options), disk_(std::move(disk)) {
+    forget_all();
+}
+
+Engine::~Engine() { static_cast<void>(close()); }
+
+Result<std::shared_ptr<Engine>> Engine::reopened() const {
+    if (!options_.read_only)
+        return Error(Errc::invalid_argument, "only a store that is open read-only is refreshed");
+    return open(disk_, options_, Threads::none);
+}
+
+Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<io::Disk> disk, const Options& options,
+                                             Threads threads) {
+    if (auto problem = options_problem(options)) return Error(Errc::invalid_argument, *problem);
+    std::shared_ptr<Engine> engine(new Engine(std::move(disk), options));
+    if (auto opened = Opening(*engine).run(threads); !opened) return opened.error();
+    return engine;
+}
+
+void Engine::identify(const Uuid& store) {
+    uuid_ = store;
+    store_seed_ = segment::store_seed(store);
+    sequencer_.emplace(*table_, *arena_, store_seed_);
+    storage_->identify(store_seed_);
+}
+
+void Engine::forget_all() {
+    recovery_ = {};
+    table_.emplace();
+    arena_.emplace(options_.arena_chunk_bytes);
+    storage_.emplace(*disk_, options_);
+}
+
+wal::LogSizes Engine::log_sizes() const {
+    wal::LogSizes sizes;
+    sizes.file_bytes = options_.log_file_bytes;
+    sizes.first_bytes = std::min(sizes.first_bytes, options_.log_file_bytes);
+    sizes.total_bytes = options_.log_bytes_max;
+    return sizes;
+}
+
+void Engine::begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
+                           std::uint64_t capacity, Threads threads) {
+    std::function<void()> drive;
+    if (threads == Threads::none) drive = [this] { drive_simulated_log(); };
+    group_ = std::make_unique<GroupCommit>(std::move(files), std::move(writer), capacity, watermarks_,
+                                           log_signal_, std::move(drive));
+}
+
+void Engine::drive_simulated_log() {
+    if (simulated_log_queue_ != nullptr) step_log(*simulated_log_queue_);
+}
+
+bool Engine::step_log(io::Queue& queue) {
+    simulated_log_queue_ = &queue;
+    if (group_->wants_file()) static_cast<void>(group_->prepare(0));
+    return group_->step(queue);
+}
+
+Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
+    const std::uint64_t drains = drain_->drains();
+    auto moved = drain_->step(queue, block);
+    if (drain_->drains() == drains) return moved;
+    group_->drained(storage_->transaction());
+    const std::scoped_lock lock(group_->mutex);
+    drains_ = drain_->drains();
+    drained_bytes_ = drain_->drained_bytes();
+    return moved;
+}
+
+bool Engine::wants_drain() const {
+    return arena_->bytes() > options_.tail_bytes_max / 2 || group_->wants_drain();
+}
+
+Result<void> Engine::drain_all(io::Queue& queue) {
+    const std::scoped_lock lock(drain_mutex_);
+    for (;;) {
+        auto moved = step_drain(queue, true);
+        if (!moved) return moved.error();
+        if (!*moved) return {};
+    }
+}
+
+Result<void> Engine::drain() {
+    if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
+    if (is_closed()) return Error(Errc::closed, "the store is closed");
+    auto synced = sync();
+    if (!synced) return synced;
+    return drain_all(*drain_queue_);
+}
+
+std::optional<Error> Engine::refusal() const {
+    if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
+    if (closing_) return Error(Errc::closed, "the store is closed");
+    return group_->failure();
+}
+
+bool Engine::fits(const Sequencer::Need& need) const {
+    if (!group_->admits(need.item_bytes)) return false;
+    const std::size_t growth = arena_->growth_for(need.item_bytes, need.frames);
+    const std::size_t bytes = arena_->bytes();
+    // One that is larger than the whole budget is let in alone.
+    return growth == 0 || bytes == 0 || bytes + growth <= options_.tail_bytes_max;
+}
+
+Result<void> Engine::make_room(const Sequencer::Need& need) {
+    if (auto prepared = group_->prepare(need.item_bytes); prepared) {
+        const std::scoped_lock lock(group_->mutex);
+        if (fits(need)) return {};
+    } else if (prepared.error().code() != Errc::no_space) {
+        return prepared;
+    }
+    // Memory and log files come back with a drain, which wants everything durable first.
+    if (auto synced = sync(); !synced) return synced;
+    if (auto drained = drain_all(*drain_queue_); !drained) return drained;
+    return group_->prepare(need.item_bytes);
+}
+
+void Engine::await(CommitBatch& batch, Result<Receipt> answer, CommitCallback* callback) {
+    if (callback == nullptr)
+        ++batch.waiters;
+    else
+        batch.callbacks.push_back({std::move(*callback), std::move(answer)});
+}
+
+/// A refusal, and a transaction that writes nothing, may have been judged on what nobody can see yet: the
+/// answer comes when it can be seen.
+Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, CommitCallback* callback) {
+    if (sequencer_->last_position() <= watermarks_.committed()) return {std::move(answer), nullptr};
+    const std::shared_ptr<CommitBatch> cause = group_->newest();
+    await(*cause, answer, callback);
+    wake_threads(*cause, 0, callback == nullptr ? never : 0);
+    return {std::move(answer), cause};
+}
+
+void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns) {
+    const bool begins_batch = batch.body.bytes == item_bytes && due_ns != never;
+    if (begins_batch || due_ns == 0 || log_thread_idle_.load()) log_signal_.raise();
+    if (arena_->bytes() > options_.tail_bytes_max / 2) drain_signal_.raise();
+}
+
+Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
+                                 CommitCallback* callback) {
+    body.finish();
+    if (body.error()) return {*body.error(), nullptr};
+    sequencer_->resolve(body);
+    const Timestamp now = disk_->now();
+    const bool buffered = durability == Durability::buffered;
+    for (;;) {
+        std::unique_lock lock(group_->mutex);
+        if (auto refused = refusal()) return {*refused, nullptr};
+        if (auto conflict = sequencer_->judge(body)) {
+            ++conflicts_;
+            return answer_after_cause(*std::move(conflict), callback);
+        }
+        if (!body.has_records()) {
+            if (body.demands().empty()) return {Receipt{}, nullptr};
+            return answer_after_cause(Receipt{}, callback);
+        }
+        const Sequencer::Need need = sequencer_->prepare(body);
+        if (!fits(need)) {
+            lock.unlock();
+            if (auto room = make_room(need); !room) return {room.error(), nullptr};
+            continue;
+        }
+        const std::uint64_t due =
+            buffered ? monotonic_ns() + static_cast<std::uint64_t>(
+                                            std::chrono::nanoseconds(options_.flush_interval).count())
+                     : (callback != nullptr ? 0 : never);
+        Sequencer::Sequenced done = sequencer_->sequence(body, need, now);
+        ++commits_;
+        records_ += done.receipt.last_position - done.receipt.first_position + 1;
+        const auto batch = group_->join(done.items, done.receipt.last_position,
+                                        done.receipt.transaction, due);
+        wake_threads(*batch, done.items.size(), due);
+        if (buffered) {
+            watermarks_.raise_committed(done.receipt.last_position);
+            return {std::move(done.receipt), nullptr};
+        }
+        await(*batch, done.receipt, callback);
+        return {std::move(done.receipt), batch};
+    }
+}
+
+Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
+    if (options_.read_only) return *refusal();
+    Submitted submitted = submit(body, durability, nullptr);
+    if (submitted.batch != nullptr)
+        if (auto waited = group_->wait(*submitted.batch); !waited) return waited.error();
+    return std::move(submitted.result);
+}
+
+void Engine::commit_async(TransactionBody& body, CommitCallback callback, Durability durability) {
+    if (options_.read_only) return callback(*refusal());
+    Submitted submitted = submit(body, durability, &callback);
+    if (submitted.batch == nullptr) callback(std::move(submitted.result));
+}
+
+Result<void> Engine::sync() {
+    if (options_.read_only) return {};
+    std::shared_ptr<CommitBatch> newest;
+    {
+        const std::scoped_lock lock(group_->mutex);
+        if (group_->failure()) return *group_->failure();
+        newest = group_->newest();
+        if (newest == nullptr) return {};
+        ++newest->waiters;
+    }
+    return group_->wait(*newest);
+}
+
+Result<void> Engine::close() {
+    if (options_.read_only || group_ == nullptr) {
+        closed_ = true;
+        watermarks_.wake();
+        return {};
+    }
+    {
+        const std::scoped_lock lock(group_->mutex);
+        if (std::exchange(closing_, true)) return {};
+    }
+    threads_.reset();
+    auto done = sync();
+    if (done) done = drain_all(*drain_queue_);
+    if (done) {
+        group_->seal();
+        done = group_->shrink();
+    }
+    closed_.store(true, std::memory_order_release);
+    watermarks_.wake();
+    lock_.reset();
+    return done;
+}
+
+StoreStat Engine::stat() const {
+    StoreStat stat = recovery_;
+    stat.uuid = uuid_;
+    stat.io = disk_->backend();
+    stat.committed = watermarks_.committed();
+    stat.durable = watermarks_.durable();
+    stat.spaces = table_->space_names(stat.committed, {}, 0).size();
+    stat.segments = table_->visible_segments(stat.committed);
+    stat.tail_bytes = arena_->bytes();
+    if (auto files = disk_->list()) stat.unknown_files = unknown_files(*files);
+    const auto count_sequenced = [&] {
+        stat.sequenced = sequencer_->last_position();
+        stat.last_transaction = sequencer_->last_transaction();
+        stat.last_timestamp = sequencer_->last_timestamp();
+    };
+    if (group_ == nullptr) {
+        count_sequenced();
+    } else {
+        group_->count(stat);
+        const std::scoped_lock lock(group_->mutex);
+        count_sequenced();
+    }
+    const std::shared_lock lock(storage_->publish);
+    stat.drained = storage_->drained();
+    stat.packs = storage_->packs().size();
+    for (const PackState& pack : storage_->packs()) {
+        stat.pack_bytes += pack.info.bytes;
+        stat.pieces += pack.pieces.size();
+        for (const segment::Piece& piece : pack.pieces)
+            stat.piece_bytes += piece.end() - piece.offset;
+    }
+    return stat;
+}
+
+Metrics Engine::metrics() const {
+    Metrics metrics;
+    if (group_ == nullptr) return metrics;
+    group_->count(metrics);
+    const std::scoped_lock lock(group_->mutex);
+    metrics.commits = commits_;
+    metrics.records = records_;
+    metrics.conflicts = conflicts_;
+    metrics.drains = drains_;
+    metrics.drained_bytes = drained_bytes_;
+    return metrics;
+}
+
+}  // namespace braid

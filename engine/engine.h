@@ -1,0 +1,144 @@
+#pragma once
+
+#include <atomic>
+#include <braid/options.hpp>
+#include <braid/reader.hpp>
+#include <braid/status.hpp>
+#include <braid/transaction.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/drain.h"
+#include "engine/group_commit.h"
+#include "engine/reader_body.h"
+#include "engine/segment_table.h"
+#include "engine/sequencer.h"
+#include "engine/signal.h"
+#include "engine/storage.h"
+#include "engine/watermarks.h"
+#include "io/disk.h"
+
+namespace braid {
+
+class EngineThreads;
+
+/// A store at work: the parts in one place, and the ways through them. The public classes are thin
+/// handles on it.
+///
+/// Locks, in the order in which they are taken: the drain's role (`drain_mutex_`), GroupCommit's files,
+/// GroupCommit::mutex (the sequencer), Storage::publish, the segment table's, the arena's.
+class Engine : public std::enable_shared_from_this<Engine> {
+public:
+    enum class Threads : std::uint8_t {
+        run,   ///< a log thread and a drain thread
+        none,  ///< none: the caller steps, or commits and drains by itself (simulation)
+    };
+
+    [[nodiscard]] static Result<std::shared_ptr<Engine>> open(std::shared_ptr<io::Disk> disk,
+                                                              const Options& options,
+                                                              Threads threads);
+    ~Engine();
+    /// With `read_only`: the store as it is now.
+    [[nodiscard]] Result<std::shared_ptr<Engine>> reopened() const;
+
+    Result<void> close();
+    [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+    [[nodiscard]] const Options& options() const noexcept { return options_; }
+    [[nodiscard]] Watermarks& watermarks() const noexcept { return watermarks_; }
+    [[nodiscard]] std::uint64_t monotonic_ns() const { return disk_->monotonic_ns(); }
+
+    [[nodiscard]] Result<Receipt> commit(TransactionBody& body, Durability durability);
+    void commit_async(TransactionBody& body, CommitCallback callback, Durability durability);
+    [[nodiscard]] Result<void> sync();
+    [[nodiscard]] Result<void> drain();
+
+    [[nodiscard]] std::unique_ptr<ReaderBody> read_segment(std::string_view space,
+                                                           std::string_view segment,
+                                                           const EntryBounds& bounds) const;
+    /// `spaces`: nullopt for the whole store.
+    [[nodiscard]] std::unique_ptr<ReaderBody> read_spaces(
+        std::optional<std::vector<SpaceCursor>> spaces, const EntryBounds& bounds) const;
+    [[nodiscard]] Result<std::optional<KeptEntry>> peek(std::string_view space,
+                                                        std::string_view segment,
+                                                        Level level) const;
+    [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
+                                               std::string_view segment) const;
+    [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
+    [[nodiscard]] Result<VerifyReport> verify() const;
+    [[nodiscard]] StoreStat stat() const;
+    [[nodiscard]] Metrics metrics() const;
+
+    // One turn each of the log's and the drain's work, never waiting, for simulations: with threads none.
+    // False if there was nothing to do.
+    bool step_log(io::Queue& queue);
+    [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block = false);
+
+private:
+    friend class EngineThreads;
+    friend class Opening;
+
+    Engine(std::shared_ptr<io::Disk> disk, const Options& options);
+
+    /// What became of a transaction: refused or sequenced; `batch` is what its answer waits for.
+    struct Submitted {
+        Result<Receipt> result;
+        std::shared_ptr<CommitBatch> batch;
+    };
+    /// Without a callback a thread is going to wait; a callback is moved from if a batch takes it.
+    [[nodiscard]] Submitted submit(TransactionBody& body, Durability durability,
+                                   CommitCallback* callback);
+    [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, CommitCallback* callback);
+    void await(CommitBatch& batch, Result<Receipt> answer, CommitCallback* callback);
+    [[nodiscard]] std::optional<Error> refusal() const;
+    [[nodiscard]] bool fits(const Sequencer::Need& need) const;
+    [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);
+    void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
+    [[nodiscard]] bool wants_drain() const;
+    /// Drains until nothing durable is left in memory. Waits for a drain that is under way.
+    [[nodiscard]] Result<void> drain_all(io::Queue& queue);
+
+    // Of an opening.
+    [[nodiscard]] wal::LogSizes log_sizes() const;
+    void identify(const Uuid& store);
+    void forget_all();
+    void begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
+                       std::uint64_t capacity, Threads threads);
+    void drive_simulated_log();
+
+    const Options options_;
+    std::shared_ptr<io::Disk> disk_;
+    std::unique_ptr<io::Lock> lock_;
+    Uuid uuid_{};
+    std::uint64_t store_seed_ = 0;
+    StoreStat recovery_;  // what the opening found
+
+    Watermarks mutable watermarks_;
+    std::optional<SegmentTable> mutable table_;
+    std::optional<segment::Arena> mutable arena_;
+    std::optional<Storage> mutable storage_;
+    std::optional<Sequencer> sequencer_;
+    Signal log_signal_;
+    Signal drain_signal_;
+    std::unique_ptr<GroupCommit> group_;  // none if read-only
+
+    std::mutex mutable drain_mutex_;  // the drain's role
+    std::unique_ptr<Drain> drain_;
+    std::unique_ptr<io::Queue> drain_queue_;  // blocking, for callers that drain
+    io::Queue* simulated_log_queue_ = nullptr;  // that step_log was last called with
+
+    std::uint64_t commits_ = 0;    // under the sequencer's lock
+    std::uint64_t records_ = 0;    // likewise
+    std::uint64_t conflicts_ = 0;  // likewise
+    std::uint64_t drains_ = 0;     // likewise
+    std::uint64_t drained_bytes_ = 0;  // likewise
+    bool closing_ = false;         // likewise
+    std::atomic<bool> closed_{false};
+    std::atomic<bool> log_thread_idle_{false};  // sleeps until a commit wakes it
+    std::unique_ptr<EngineThreads> threads_;
+};
+
+}  // namespace braid

@@ -1,0 +1,64 @@
+#include <braid/entry.hpp>
+#include <vector>
+
+namespace braid {
+namespace {
+
+std::uint64_t take_varint(const std::byte*& at) {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+        const auto byte = static_cast<std::uint64_t>(*at++);
+        value |= (byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+    }
+}
+
+std::string_view take_text(const std::byte*& at) {
+    const std::size_t length = take_varint(at);
+    const std::string_view text(reinterpret_cast<const char*>(at), length);
+    at += length;
+    return text;
+}
+
+}  // namespace
+
+Metadata::Iterator::Iterator(const std::byte* at, std::size_t left) : at_(at), left_(left) {
+    if (left_ != 0) decode();
+}
+
+Metadata::Iterator& Metadata::Iterator::operator++() {
+    if (--left_ != 0) decode();
+    return *this;
+}
+
+void Metadata::Iterator::decode() {
+    pair_.key = take_text(at_);
+    pair_.value = take_text(at_);
+}
+
+KeptEntry::KeptEntry(const Entry& entry, std::shared_ptr<const void> memory)
+    : memory_(std::move(memory)),
+      names_(std::make_shared<const std::string>(std::string(entry.space).append(entry.segment))),
+      entry_(entry) {
+    const std::string_view names = *names_;
+    entry_.space = names.substr(0, entry.space.size());
+    entry_.segment = names.substr(entry.space.size());
+    entry_.pin = nullptr;
+}
+
+KeptEntry Entry::keep() const { return pin == nullptr ? copy() : KeptEntry(*this, *pin); }
+
+KeptEntry Entry::copy() const {
+    auto memory = std::make_shared<std::vector<std::byte>>(record.begin(), record.end());
+    Entry moved = *this;
+    moved.record = *memory;
+    moved.payload = moved.record.last(payload.size());
+    if (!metadata.empty()) {
+        // The metadata lies in the record before the payload: as far from its end as before.
+        const std::byte* encoded = metadata.encoded();
+        moved.metadata = Metadata(memory->data() + (encoded - record.data()), metadata.size());
+    }
+    return KeptEntry(moved, std::move(memory));
+}
+
+}  // namespace braid

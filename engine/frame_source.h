@@ -1,0 +1,66 @@
+#pragma once
+
+#include <braid/result.hpp>
+#include <memory>
+#include <vector>
+
+#include "engine/segment_table.h"
+#include "segment/frame.h"
+
+namespace braid {
+
+/// Frames that a reader holds, in the order of reading, with what keeps their memory.
+class Window {
+public:
+    struct Item {
+        segment::FrameView frame;
+        SegmentState* segment = nullptr;
+        Position after;  ///< entries up to here are not wanted
+        std::uint32_t pin = 0;
+    };
+
+    void clear() noexcept {
+        items_.clear();
+        pins_.clear();
+    }
+    /// Adds memory that the items added next lie in.
+    void pin(std::shared_ptr<const void> memory) { pins_.push_back(std::move(memory)); }
+    void add(segment::FrameView frame, SegmentState* segment, Position after = 0) {
+        items_.push_back({frame, segment, after, static_cast<std::uint32_t>(pins_.size() - 1)});
+    }
+    /// Adds the frame, and its memory unless that is the last one's.
+    void add(segment::FrameView frame, SegmentState* segment, std::shared_ptr<const void> memory,
+             Position after = 0) {
+        if (pins_.empty() || pins_.back() != memory) pin(std::move(memory));
+        add(frame, segment, after);
+    }
+
+    [[nodiscard]] const std::vector<Item>& items() const noexcept { return items_; }
+    [[nodiscard]] std::vector<Item>& items() noexcept { return items_; }
+    [[nodiscard]] const std::shared_ptr<const void>& memory(const Item& item) const noexcept {
+        return pins_[item.pin];
+    }
+
+private:
+    std::vector<Item> items_;
+    std::vector<std::shared_ptr<const void>> pins_;
+};
+
+/// Where a reader's frames come from: one segment or some spaces, from tails or from files, whichever
+/// holds what comes next. One thread at a time.
+class FrameSource {
+public:
+    virtual ~FrameSource() = default;
+
+    /// Puts the next frames, at most `frames`, into the empty window, verified; none at the end. A window
+    /// may hold less than what is there. An error stands in the place of the frame that can't be had.
+    [[nodiscard]] virtual Result<void> fill(Window& window, std::size_t frames) = 0;
+
+    /// Positions beyond this one need not be given (they may be). Rises for a follower.
+    void set_end(Position end) noexcept { end_ = end; }
+
+protected:
+    Position end_;
+};
+
+}  // namespace braid

@@ -1,0 +1,247 @@
+#include "engine/opening.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/threads.h"
+#include "engine/store_files.h"
+
+namespace braid {
+namespace {
+
+/// A reader beside a writer may find that what it has just read of is gone: it begins again.
+constexpr int read_tries_max = 20;
+
+Error not_a_store(std::string_view why) {
+    return Error(Errc::not_found, fmt::format("there is no store in this directory: {}", why));
+}
+
+}  // namespace
+
+Result<void> Opening::run(Engine::Threads threads) {
+    return engine_.options_.read_only ? open_for_reading() : open_for_writing(threads);
+}
+
+Result<void> Opening::open_for_writing(Engine::Threads threads) {
+    auto files = disk_.list();
+    if (!files) return files.error();
+    if (index::catalog_numbers(*files).empty()) {
+        if (!engine_.options_.create) return not_a_store("it has no catalog");
+        // Before as much as the lock is put into a directory that is somebody else's.
+        if (auto free = unfinished_creation(); !free) return free.error();
+    }
+    const auto wait = std::chrono::nanoseconds(engine_.options_.lock_wait).count();
+    auto lock = disk_.lock("LOCK", static_cast<std::uint64_t>(wait));
+    if (!lock) return lock.error();
+    engine_.lock_ = std::move(*lock);
+    // Under the lock the answer may be another one.
+    files = disk_.list();
+    if (!files) return files.error();
+    if (index::catalog_numbers(*files).empty())
+        if (auto created = create(); !created) return created;
+    if (auto loaded = load(); !loaded) return loaded;
+    if (auto settled = settle_catalog(); !settled) return settled;
+    if (auto begun = begin_log(); !begun) return begun;
+    start(threads);
+    return {};
+}
+
+Result<void> Opening::open_for_reading() {
+    for (int tries = 1;; ++tries) {
+        auto loaded = load();
+        // What was read from caches must be on the medium before anybody is told of it.
+        if (loaded) loaded = sync_log();
+        if (loaded) break;
+        const Errc code = loaded.error().code();
+        const bool may_be_moving = code == Errc::corrupt || code == Errc::not_found;
+        if (!may_be_moving || tries == read_tries_max) return loaded;
+        engine_.forget_all();
+    }
+    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position());
+    return {};
+}
+
+/// The log file first, the catalog last: where there is a catalog, there is a log, and one that is missing
+/// later is damage.
+Result<void> Opening::create() {
+    if (!engine_.options_.create) return not_a_store("it has no catalog");
+    auto leftovers = unfinished_creation();
+    if (!leftovers) return leftovers.error();
+    for (const std::string& name : *leftovers)
+        if (auto removed = disk_.remove(name); !removed) return removed;
+    const std::uint64_t random[2] = {disk_.random(), disk_.random()};
+    Uuid uuid;
+    std::memcpy(uuid.data(), random, sizeof random);
+    wal::LogFiles files(disk_, engine_.log_sizes(), {});
+    auto taken = files.take(files.next_capacity());
+    if (!taken) return taken.error();
+    auto writer = wal::LogWriter::begin(disk_, uuid, {}, std::move(*taken), 1);
+    if (!writer) return writer.error();
+    index::CatalogRecord empty;
+    empty.kind = index::CatalogRecordKind::snapshot;
+    index::CatalogEnd end;
+    return write_catalog_file(disk_, empty, uuid, end);
+}
+
+Result<bool> Opening::is_unused_log(const std::string& name) {
+    auto file = disk_.open(name, {});
+    if (!file) return file.error();
+    std::vector<std::byte> blocks(2 * io::block_bytes);
+    auto read = (*file)->read(blocks, 0);
+    if (!read) return read.error();
+    const auto first_batch = Bytes(blocks).subspan(io::block_bytes);
+    return std::all_of(first_batch.begin(), first_batch.end(),
+                       [](std::byte byte) { return byte == std::byte{}; });
+}
+
+/// A creation that didn't come to its end leaves the lock, an empty log and part of a catalog. Anything
+/// else in the directory is somebody's, and is left alone.
+Result<std::vector<std::string>> Opening::unfinished_creation() {
+    auto files = disk_.list();
+    if (!files) return files.error();
+    std::vector<std::string> leftovers;
+    for (const io::DirectoryEntry& file : *files) {
+        if (file.name == "LOCK") continue;
+        const StoreFile kind = store_file_kind(file.name);
+        auto ours = kind == StoreFile::log ? is_unused_log(file.name)
+                                           : Result<bool>(kind == StoreFile::unfinished_catalog);
+        if (!ours) return ours.error();
+        if (!*ours)
+            return Error(Errc::invalid_argument,
+                         fmt::format("a store can't be made here: the directory holds '{}', and no "
+                                     "catalog",
+                                     file.name));
+        leftovers.push_back(file.name);
+    }
+    return leftovers;
+}
+
+Result<void> Opening::load() {
+    auto catalog = index::load_catalog(
+        disk_, [this](const index::CatalogRecord& record) { return apply(record); });
+    if (!catalog)
+        return catalog.error().code() == Errc::not_found ? not_a_store("it has no catalog")
+                                                         : catalog.error();
+    catalog_ = std::move(*catalog);
+    engine_.identify(catalog_.store);
+    const Storage& storage = *engine_.storage_;
+    engine_.sequencer_->restore(storage.drained(), storage.transaction(), storage.timestamp());
+    auto scan = wal::scan_log(disk_, catalog_.store, storage.transaction().value,
+                              [&](Bytes body, const std::string& file, std::uint64_t offset) {
+                                  engine_.recovery_.recovered_bytes += body.size();
+                                  return engine_.sequencer_->replay(body, storage.transaction(), file,
+                                                                    offset);
+                              });
+    if (!scan) return scan.error();
+    scan_ = std::move(*scan);
+    if (scan_.newest_number == 0)
+        return Error(Errc::corrupt, "there is a catalog, but no log file that was ever begun");
+    engine_.recovery_.recovered_transactions =
+        engine_.sequencer_->last_transaction() - storage.transaction();
+    engine_.recovery_.torn_bytes = scan_.torn_bytes;
+    engine_.recovery_.torn_tail = scan_.torn_tail;
+    engine_.recovery_.log_files = scan_.slots.size();
+    for (const wal::LogSlot& slot : scan_.slots) engine_.recovery_.log_bytes += slot.capacity;
+    return {};
+}
+
+const char* Opening::apply_names(const index::CatalogRecord& record) {
+    for (const segment::Change& change : record.names) {
+        const bool restored = std::visit(
+            [this](const auto& named) { return engine_.table_->restore(named); }, change);
+        if (!restored) return "a name that is known already, or whose space isn't";
+        if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
+            SpaceState& space = *engine_.table_->find(named->space);
+            space.in_catalog = true;
+            space.first_position = 1;  // visible: it was durable long ago
+        }
+    }
+    engine_.table_->restore_next(record.next_space, record.next_segment);
+    return nullptr;
+}
+
+const char* Opening::apply_segments(const index::CatalogRecord& record) {
+    for (const index::SegmentUpdate& update : record.segments) {
+        SegmentState* segment = engine_.table_->find(update.segment);
+        if (segment == nullptr) return "a segment that was never named";
+        segment->drained = update;
+        segment->drained_sequence = update.last_sequence.value;
+        segment->last_sequence = update.last_sequence;
+        segment->first_timestamp = update.first_timestamp;
+        segment->first_position = 1;  // visible: it was durable long ago
+    }
+    for (const segment::Piece& piece : record.pieces) {
+        SegmentState* segment = engine_.table_->find(piece.segment);
+        if (segment == nullptr) return "a piece of a segment that was never named";
+        segment->pieces.push_back(piece);
+    }
+    for (const index::OrderSection& section : record.sections) {
+        SpaceState* space = engine_.table_->find(section.space);
+        if (space == nullptr) return "an order section of a space that was never named";
+        space->order = {section.records_before + section.records, section.last_checksum};
+    }
+    return nullptr;
+}
+
+Result<void> Opening::apply(const index::CatalogRecord& record) {
+    const char* problem = apply_names(record);
+    if (problem == nullptr) problem = apply_segments(record);
+    if (problem != nullptr)
+        return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
+    engine_.storage_->add(record);
+    return {};
+}
+
+/// Makes sure that what was read of the catalog is durable: it may have come from a cache that a failed
+/// sync had given up.
+Result<void> Opening::settle_catalog() {
+    if (auto synced = disk_.sync_directory(); !synced) return synced;
+    if (catalog_.doubtful.empty()) return {};
+    auto file = disk_.open(index::catalog_name(catalog_.end.file), {.write = true});
+    if (!file) return file.error();
+    auto written =
+        (*file)->write(catalog_.doubtful, catalog_.doubtful_offset, io::WriteMode::cached);
+    if (!written) return written;
+    return (*file)->sync();
+}
+
+Result<void> Opening::sync_log() {
+    for (const wal::LogSlot& slot : scan_.slots) {
+        if (!slot.needed && !slot.newest) continue;
+        auto file = disk_.open(wal::log_name(slot.slot), {});
+        if (!file) return file.error();
+        if (auto synced = (*file)->sync(); !synced) return synced;
+    }
+    return {};
+}
+
+Result<void> Opening::begin_log() {
+    log_files_.emplace(disk_, engine_.log_sizes(), scan_.slots);
+    auto taken = log_files_->take(std::max(scan_.begin_bytes(), log_files_->next_capacity()));
+    // A full disk must not keep a store from opening that has a small file left.
+    if (!taken) taken = log_files_->take(scan_.begin_bytes());
+    if (!taken) return taken.error();
+    log_capacity_ = taken->capacity;
+    auto writer = wal::LogWriter::begin(disk_, catalog_.store, scan_, std::move(*taken),
+                                        engine_.options_.batches_in_flight);
+    if (!writer) return writer.error();
+    writer_ = std::move(*writer);
+    log_files_->drained(engine_.storage_->transaction().value);
+    return {};
+}
+
+void Opening::start(Engine::Threads threads) {
+    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position());
+    engine_.begin_commits(std::move(*log_files_), std::move(writer_), log_capacity_, threads);
+    engine_.drain_ = std::make_unique<Drain>(
+        DrainTarget{disk_, engine_.options_, catalog_.store, engine_.store_seed_, *engine_.table_,
+                    *engine_.arena_, *engine_.storage_, engine_.watermarks_, engine_.group_->mutex,
+                    *engine_.sequencer_},
+        catalog_.end, catalog_.torn_bytes != 0);
+    engine_.drain_queue_ = io::make_blocking_queue();
+    if (threads == Engine::Threads::run) engine_.threads_ = std::make_unique<EngineThreads>(engine_);
+}
+
+}  // namespace braid

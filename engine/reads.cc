@@ -1,0 +1,67 @@
+#include "engine/engine.h"
+#include "engine/segment_source.h"
+#include "engine/space_source.h"
+
+namespace braid {
+
+std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::string_view segment,
+                                                 const EntryBounds& bounds) const {
+    auto open = [this, space = std::string(space), segment = std::string(segment),
+                 bounds](Position end) -> std::unique_ptr<FrameSource> {
+        SegmentState* state = table_->find(space, segment, end);
+        if (state == nullptr) return nullptr;
+        return std::make_unique<SegmentSource>(*storage_, store_seed_, *state, bounds.from, bounds.to,
+                                               bounds.backward);
+    };
+    return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
+}
+
+std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceCursor>> spaces,
+                                                const EntryBounds& bounds) const {
+    SpaceSource::Choice choice;
+    choice.all = !spaces;
+    Position from = bounds.after + 1;
+    if (spaces) {
+        Position least = no_limit - 1;
+        for (SpaceCursor& cursor : *spaces) {
+            least = std::min(least, cursor.after);
+            choice.spaces.push_back({std::move(cursor.space), cursor.after});
+        }
+        from = std::max(from, Position(least + 1));
+    }
+    auto open = [this, choice = std::move(choice), from,
+                 backward = bounds.backward](Position) -> std::unique_ptr<FrameSource> {
+        return std::make_unique<SpaceSource>(*storage_, *arena_, *table_, store_seed_, choice, from,
+                                             no_limit, backward);
+    };
+    return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
+}
+
+Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,
+                                              Level level) const {
+    EntryBounds bounds;
+    bounds.backward = true;
+    bounds.limit = 1;
+    bounds.level = level;
+    const auto reader = read_segment(space, segment, bounds);
+    const Result<Entry>* entry = reader->next();
+    if (entry == nullptr) return std::optional<KeptEntry>();
+    if (!*entry) return entry->error();
+    return std::optional<KeptEntry>((*entry)->keep());
+}
+
+Result<SegmentStatus> Engine::status(std::string_view space, std::string_view segment) const {
+    SegmentStatus status;
+    const auto last = peek(space, segment, Level::committed);
+    if (!last) return last.error();
+    if (!*last) return status;
+    const Entry& entry = ***last;
+    status.first_sequence = 1;
+    status.first_timestamp = table_->find(space, segment)->first_timestamp;
+    status.last_sequence = entry.sequence;
+    status.last_timestamp = entry.timestamp;
+    status.last_position = entry.position;
+    return status;
+}
+
+}  // namespace braid

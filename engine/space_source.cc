@@ -1,0 +1,180 @@
+#include "engine/space_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "segment/pack.h"
+
+namespace braid {
+
+using segment::Chunk;
+using segment::FrameView;
+using segment::TailNode;
+
+SpaceSource::SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& table,
+                         std::uint64_t store_seed, Choice choice, Position from, Position to,
+                         bool backward)
+    : storage_(storage),
+      arena_(arena),
+      table_(table),
+      store_seed_(store_seed),
+      choice_(std::move(choice)),
+      next_(backward ? to : std::max(from, Position(1))),
+      last_(backward ? std::max(from, Position(1)) : to),
+      backward_(backward) {}
+
+void SpaceSource::find_spaces() {
+    for (Wanted& one : choice_.spaces)
+        if (one.space == nullptr) one.space = table_.find_space(one.name, end_);
+}
+
+const SpaceSource::Wanted* SpaceSource::wanted(const SpaceState* space) const {
+    static const Wanted everything;
+    if (choice_.all) return &everything;
+    for (const Wanted& one : choice_.spaces)
+        if (one.space == space) return &one;
+    return nullptr;
+}
+
+Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
+    find_spaces();
+    if (backward_) next_ = std::min(next_, end_);
+    while (window.items().empty() && !is_past_end() && (backward_ || next_ <= end_)) {
+        const std::shared_lock lock(storage_.publish);
+        const Position drained = storage_.drained();
+        if (next_ > drained) {
+            const Position before = next_;
+            fill_from_arena(window, frames, drained);
+            if (next_ == before) break;
+            continue;
+        }
+        const PackState* pack = storage_.pack_at(next_);
+        if (pack == nullptr || pack->info.first_position > next_)
+            return Error(Errc::corrupt, fmt::format("no pack holds position {}", next_.value));
+        auto filled = fill_from_pack(window, frames, *pack);
+        if (!filled) return filled;
+    }
+    return {};
+}
+
+void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
+    auto* segment = static_cast<SegmentState*>(node.owner);
+    if (const Wanted* one = wanted(segment->space)) window.add(node.view(), segment, chunk, one->after);
+}
+
+void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
+    const std::shared_ptr<Chunk> chunk = arena_.find(next_);
+    if (chunk == nullptr) return;
+    const std::size_t count = chunk->nodes();
+    std::size_t index = chunk->find(next_, count);
+    if (!backward_) {
+        for (; index < count && window.items().size() < frames; ++index) {
+            const TailNode& node = chunk->node(index);
+            if (node.first_position > std::min(end_, last_)) break;
+            take(window, node, chunk);
+            next_ = node.last_position() + 1;
+        }
+        return;
+    }
+    for (; window.items().size() < frames; --index) {
+        const TailNode& node = chunk->node(index);
+        take(window, node, chunk);
+        next_ = node.first_position - 1;
+        if (index == 0 || next_ <= drained || is_past_end()) break;
+    }
+}
+
+Result<void> SpaceSource::load_order(const PackState& pack) {
+    if (order_pack_ == pack.info.number) return {};
+    order_.clear();
+    std::size_t sections = 0;
+    for (const index::OrderSection& section : pack.sections) {
+        const SpaceState* space = table_.find(section.space);
+        if (wanted(space) == nullptr) continue;
+        auto entries = storage_.order(pack, section, [&](SegmentId id) {
+            const SegmentState* segment = table_.find(id);
+            return segment != nullptr && segment->space == space;
+        });
+        if (!entries)
+            return Error(entries.error()).within(fmt::format("space '{}'", space->name));
+        order_.insert(order_.end(), entries->begin(), entries->end());
+        ++sections;
+    }
+    if (sections > 1)
+        std::sort(order_.begin(), order_.end(), [](const auto& left, const auto& right) {
+            return left.first_position < right.first_position;
+        });
+    order_pack_ = pack.info.number;
+    return {};
+}
+
+Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
+                                     const index::OrderEntry& entry) {
+    const bool in_piece = entry.source != 0;
+    if (entry.source > pack.pieces.size())
+        return Error(Errc::corrupt, fmt::format("{}: the space order speaks of piece {} of {}",
+                                                segment::pack_name(pack.info.number), entry.source,
+                                                pack.pieces.size()));
+    const segment::Piece* piece = in_piece ? &pack.pieces[entry.source - 1] : nullptr;
+    const std::string name = in_piece ? segment::segment_file_name(piece->segment, piece->file)
+                                      : segment::pack_name(pack.info.number);
+    const std::uint64_t end =
+        in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
+    const auto damaged = [&](std::string_view reason) {
+        std::string where;
+        if (choice_.spaces.size() == 1) where = fmt::format("space '{}': ", choice_.spaces[0].name);
+        return Error(Errc::corrupt,
+                     fmt::format("{}{} at offset {}: {} (position {})", where, name, entry.offset,
+                                 reason, entry.first_position.value));
+    };
+    auto bytes = storage_.files.view(name, 0, end);
+    if (!bytes) return bytes.error();
+    const std::uint64_t offset = entry.offset + (in_piece ? 0 : segment::extent_header_bytes);
+    if (offset >= end) return damaged("the space order leads beyond the frames");
+    const Bytes left = bytes->bytes.subspan(offset);
+    if (segment::look(left).found != segment::Found::item) return damaged("no frame is here");
+    const FrameView frame(left.data());
+    if (const char* reason = segment::verify_frame(frame, store_seed_)) return damaged(reason);
+    if (frame.first_position() != entry.first_position || frame.count() != entry.records)
+        return damaged("the frame isn't the one that the space order speaks of");
+    if (recent_segment_ == nullptr || recent_segment_->id != frame.segment())
+        recent_segment_ = table_.find(frame.segment());
+    if (recent_segment_ == nullptr) return damaged("a frame of a segment that was never named");
+    const Wanted* one = wanted(recent_segment_->space);
+    if (one == nullptr) return damaged("the frame isn't of the space");
+    window.add(frame, recent_segment_, std::move(bytes->pin), one->after);
+    return {};
+}
+
+Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames, const PackState& pack) {
+    if (auto loaded = load_order(pack); !loaded) return loaded;
+    // The first entry that ends at or beyond `next_`.
+    auto at = std::lower_bound(order_.begin(), order_.end(), next_,
+                               [](const index::OrderEntry& entry, Position wanted_position) {
+                                   return entry.first_position + (entry.records - 1) < wanted_position;
+                               });
+    if (backward_ && (at == order_.end() || at->first_position > next_)) {
+        if (at == order_.begin()) at = order_.end();
+        else --at;
+    }
+    while (window.items().size() < frames && at != order_.end()) {
+        auto added = add_stored(window, pack, *at);
+        if (!added && window.items().empty())
+            return added;
+        if (!added) return {};  // the good ones first; the error comes next time
+        next_ = backward_ ? at->first_position - 1 : at->first_position + at->records;
+        if (is_past_end()) return {};
+        if (!backward_)
+            ++at;
+        else if (at == order_.begin())
+            at = order_.end();
+        else
+            --at;
+    }
+    if (at == order_.end())
+        next_ = backward_ ? pack.info.first_position - 1 : pack.info.last_position + 1;
+    return {};
+}
+
+}  // namespace braid

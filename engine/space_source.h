@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/frame_source.h"
+#include "engine/storage.h"
+#include "segment/tail.h"
+
+namespace braid {
+
+/// Frames of some spaces, or of all, in commit order, forward or backward: from the space order of the
+/// packs up to where the drain stands, beyond that from the arena, which is in that order itself.
+class SpaceSource : public FrameSource {
+public:
+    struct Wanted {
+        std::string name;
+        Position after;
+        SpaceState* space = nullptr;
+    };
+
+    /// Which spaces to read.
+    struct Choice {
+        bool all = false;  ///< the whole store; `spaces` is empty then
+        std::vector<Wanted> spaces;
+    };
+
+    /// From `from` up to `to`, or the other way round.
+    SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& table,
+                std::uint64_t store_seed, Choice choice, Position from, Position to,
+                bool backward);
+
+    [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
+
+private:
+    void find_spaces();
+    [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
+    void fill_from_arena(Window& window, std::size_t frames, Position drained);
+    void take(Window& window, const segment::TailNode& node,
+              const std::shared_ptr<segment::Chunk>& chunk);
+    [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
+                                              const PackState& pack);
+    [[nodiscard]] Result<void> load_order(const PackState& pack);
+    [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack,
+                                          const index::OrderEntry& entry);
+    [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
+
+    Storage& storage_;
+    segment::Arena& arena_;
+    SegmentTable& table_;
+    std::uint64_t store_seed_;
+    Choice choice_;
+    Position next_;
+    Position last_;
+    bool backward_;
+
+    std::uint32_t order_pack_ = 0;  // whose order is loaded; 0: none
+    std::vector<index::OrderEntry> order_;
+    SegmentState* recent_segment_ = nullptr;
+};
+
+}  // namespace braid

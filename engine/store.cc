@@ -1,0 +1,186 @@
+#include <braid/store.hpp>
+
+#include "engine/engine.h"
+
+namespace braid {
+namespace {
+
+io::Backend backend_of(Io io) {
+    switch (io) {
+        case Io::automatic: return io::Backend::automatic;
+        case Io::uring: return io::Backend::uring;
+        case Io::posix: return io::Backend::posix;
+    }
+    return io::Backend::automatic;
+}
+
+std::uint64_t limit_of(std::uint64_t limit) { return limit == 0 ? no_limit : limit; }
+
+EntryBounds entry_bounds(const Bounds& bounds) {
+    EntryBounds of;
+    of.after = bounds.after;
+    of.from_time = bounds.from_time;
+    of.to_time = bounds.to_time;
+    of.limit = limit_of(bounds.limit);
+    of.backward = bounds.backward;
+    of.level = bounds.level;
+    return of;
+}
+
+EntryBounds entry_bounds(const FollowBounds& bounds) {
+    EntryBounds of;
+    of.after = bounds.after;
+    of.level = bounds.level;
+    return of;
+}
+
+std::vector<SpaceCursor> one_space(std::string_view space) {
+    return {SpaceCursor{std::string(space), 0}};
+}
+
+}  // namespace
+
+Result<Store> Store::open(const std::string& directory, const Options& options) {
+    auto disk = io::open_disk(directory, backend_of(options.io), options.create);
+    if (!disk) return disk.error();
+    auto engine = Engine::open(std::move(*disk), options, Engine::Threads::run);
+    if (!engine) return engine.error().within(directory);
+    return Store(std::move(*engine));
+}
+
+Store::Store(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
+Store::Store(Store&&) noexcept = default;
+
+Store& Store::operator=(Store&& other) noexcept {
+    if (engine_ != nullptr && engine_ != other.engine_) static_cast<void>(engine_->close());
+    engine_ = std::move(other.engine_);
+    return *this;
+}
+
+Store::~Store() {
+    if (engine_ != nullptr) static_cast<void>(engine_->close());
+}
+
+Result<void> Store::close() { return engine_->close(); }
+
+Transaction Store::begin() { return Transaction(engine_); }
+
+Result<Receipt> Store::append(std::string_view space, std::string_view segment, Bytes payload,
+                              const AppendOptions& options, Durability durability) {
+    return begin().append(space, segment, payload, options).commit(durability);
+}
+
+Result<Receipt> Store::append(std::string_view space, std::string_view segment,
+                              std::string_view payload, const AppendOptions& options,
+                              Durability durability) {
+    return append(space, segment, as_bytes(payload), options, durability);
+}
+
+Reader Store::read_segment(std::string_view space, std::string_view segment,
+                           const SegmentBounds& bounds) const {
+    EntryBounds of;
+    of.from = bounds.from;
+    of.to = bounds.to;
+    of.after = bounds.after;
+    of.from_time = bounds.from_time;
+    of.to_time = bounds.to_time;
+    of.limit = limit_of(bounds.limit);
+    of.backward = bounds.backward;
+    of.level = bounds.level;
+    return Reader(engine_->read_segment(space, segment, of));
+}
+
+Reader Store::read_space(std::string_view space, const Bounds& bounds) const {
+    return Reader(engine_->read_spaces(one_space(space), entry_bounds(bounds)));
+}
+
+Reader Store::read_spaces(const std::vector<SpaceCursor>& spaces, const Bounds& bounds) const {
+    return Reader(engine_->read_spaces(spaces, entry_bounds(bounds)));
+}
+
+Reader Store::read_all(const Bounds& bounds) const {
+    return Reader(engine_->read_spaces(std::nullopt, entry_bounds(bounds)));
+}
+
+Follower Store::follow_segment(std::string_view space, std::string_view segment,
+                               const FollowBounds& bounds) const {
+    return Follower(engine_->read_segment(space, segment, entry_bounds(bounds)));
+}
+
+Follower Store::follow_space(std::string_view space, const FollowBounds& bounds) const {
+    return Follower(engine_->read_spaces(one_space(space), entry_bounds(bounds)));
+}
+
+Follower Store::follow_all(const FollowBounds& bounds) const {
+    return Follower(engine_->read_spaces(std::nullopt, entry_bounds(bounds)));
+}
+
+Result<std::optional<KeptEntry>> Store::peek(std::string_view space, std::string_view segment,
+                                             Level level) const {
+    return engine_->peek(space, segment, level);
+}
+
+Result<SegmentStatus> Store::status(std::string_view space, std::string_view segment) const {
+    return engine_->status(space, segment);
+}
+
+Result<std::vector<std::string>> Store::spaces(const Page& page) const {
+    return engine_->table().space_names(engine_->watermarks().committed(), page.after, page.limit);
+}
+
+Result<std::vector<std::string>> Store::segments(std::string_view space, const Page& page) const {
+    return engine_->table().segment_names(space, engine_->watermarks().committed(), page.after,
+                                          page.limit);
+}
+
+Result<void> Store::sync() { return engine_->sync(); }
+Result<void> Store::drain() { return engine_->drain(); }
+
+Result<void> Store::refresh() {
+    auto fresh = engine_->reopened();
+    if (!fresh) return fresh.error();
+    engine_ = std::move(*fresh);
+    return {};
+}
+
+Result<VerifyReport> Store::verify() const { return engine_->verify(); }
+StoreStat Store::stat() const { return engine_->stat(); }
+Metrics Store::metrics() const { return engine_->metrics(); }
+
+Transaction::Transaction(std::shared_ptr<Engine> engine)
+    : engine_(std::move(engine)), body_(std::make_unique<TransactionBody>(engine_->options())) {}
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+Transaction::~Transaction() = default;
+
+Transaction& Transaction::append(std::string_view space, std::string_view segment, Bytes payload,
+                                 const AppendOptions& options) {
+    body_->append(space, segment, payload, options);
+    return *this;
+}
+
+Transaction& Transaction::append(std::string_view space, std::string_view segment,
+                                 std::string_view payload, const AppendOptions& options) {
+    return append(space, segment, as_bytes(payload), options);
+}
+
+Transaction& Transaction::require(std::string_view space, std::string_view segment,
+                                  Expectation expectation) {
+    body_->require(space, segment, expectation);
+    return *this;
+}
+
+Result<Receipt> Transaction::commit(Durability durability) {
+    auto receipt = engine_->commit(*body_, durability);
+    body_->clear();
+    return receipt;
+}
+
+void Transaction::commit_async(CommitCallback callback, Durability durability) {
+    engine_->commit_async(*body_, std::move(callback), durability);
+    body_->clear();
+}
+
+void Transaction::clear() { body_->clear(); }
+
+}  // namespace braid

@@ -1,0 +1,43 @@
+#include "engine/store_files.h"
+
+#include <algorithm>
+
+namespace braid {
+namespace {
+
+bool is_number(std::string_view text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Whether the name is the prefix and a number.
+bool is_numbered(std::string_view name, std::string_view prefix) {
+    return name.starts_with(prefix) && is_number(name.substr(prefix.size()));
+}
+
+}  // namespace
+
+StoreFile store_file_kind(std::string_view name) {
+    constexpr std::string_view unfinished = ".new";
+    if (name == "LOCK") return StoreFile::lock;
+    if (is_numbered(name, "log-")) return StoreFile::log;
+    if (is_numbered(name, "pack-")) return StoreFile::pack;
+    if (is_numbered(name, "catalog-")) return StoreFile::catalog;
+    if (name.ends_with(unfinished) &&
+        is_numbered(name.substr(0, name.size() - unfinished.size()), "catalog-"))
+        return StoreFile::unfinished_catalog;
+    const std::size_t dash = name.rfind('-');
+    if (dash != std::string_view::npos && is_numbered(name.substr(0, dash), "segment-") &&
+        is_number(name.substr(dash + 1)))
+        return StoreFile::segment;
+    return StoreFile::unknown;
+}
+
+std::vector<std::string> unknown_files(const std::vector<io::DirectoryEntry>& files) {
+    std::vector<std::string> names;
+    for (const io::DirectoryEntry& file : files)
+        if (store_file_kind(file.name) == StoreFile::unknown) names.push_back(file.name);
+    return names;
+}
+
+}  // namespace braid

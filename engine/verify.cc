@@ -1,0 +1,189 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/engine.h"
+#include "engine/store_files.h"
+#include "segment/pack.h"
+#include "wal/log_check.h"
+
+namespace braid {
+namespace {
+
+using segment::FrameView;
+
+/// Checks packs and pieces with copied reads, byte by byte, and counts what it covers.
+class Verifier {
+public:
+    Verifier(io::Disk& disk, const Uuid& store, std::uint64_t store_seed, VerifyReport& report)
+        : disk_(disk), store_(store), store_seed_(store_seed), report_(report) {}
+
+    Result<void> check_pack(const PackState& pack);
+    Result<void> check_segment_file(const std::vector<segment::Piece>& pieces);
+
+private:
+    Result<std::vector<std::byte>> read(const std::string& name);
+    void damage(const std::string& file, std::uint64_t offset, std::string what) {
+        report_.damages.push_back({file, offset, std::move(what)});
+    }
+    void check_header(Bytes bytes, const std::string& name, segment::FileKind kind,
+                      std::uint64_t number);
+    void check_zeros(Bytes bytes, const std::string& name, std::uint64_t from, std::uint64_t to);
+    bool check_frame(Bytes bytes, const std::string& name, std::uint64_t offset);
+    void check_order(Bytes bytes, const std::string& name, const PackState& pack);
+    void check_piece(Bytes bytes, const std::string& name, const segment::Piece& piece);
+
+    io::Disk& disk_;
+    const Uuid& store_;
+    std::uint64_t store_seed_;
+    VerifyReport& report_;
+};
+
+Result<std::vector<std::byte>> Verifier::read(const std::string& name) {
+    auto file = disk_.open(name, {});
+    if (!file) return file.error();
+    return io::read_whole(**file);
+}
+
+void Verifier::check_header(Bytes bytes, const std::string& name, segment::FileKind kind,
+                            std::uint64_t number) {
+    const auto identity = segment::read_file_header(bytes, name);
+    if (!identity)
+        damage(name, 0, identity.error().message());
+    else if (identity->kind != kind || identity->store != store_ || identity->number != number)
+        damage(name, 0, fmt::format("the header is of another file (number {})", identity->number));
+}
+
+void Verifier::check_zeros(Bytes bytes, const std::string& name, std::uint64_t from,
+                           std::uint64_t to) {
+    for (std::uint64_t at = from; at < std::min<std::uint64_t>(to, bytes.size()); ++at)
+        if (bytes[at] != std::byte{}) return damage(name, at, "padding that isn't zero");
+}
+
+bool Verifier::check_frame(Bytes bytes, const std::string& name, std::uint64_t offset) {
+    const segment::Look look = segment::look(bytes);
+    const char* reason = look.reason;
+    if (look.found == segment::Found::nothing) reason = "a frame is missing";
+    if (look.found == segment::Found::item)
+        reason = segment::verify_frame(FrameView(bytes.data()), store_seed_);
+    if (reason != nullptr) damage(name, offset, reason);
+    else report_.records += FrameView(bytes.data()).count();
+    return look.found == segment::Found::item;
+}
+
+void Verifier::check_order(Bytes bytes, const std::string& name, const PackState& pack) {
+    for (std::uint64_t at = pack.info.order_offset; at < pack.info.bytes;) {
+        const auto block = index::decode_order_block(bytes.subspan(at), pack.info.number, store_seed_,
+                                                     name, at);
+        if (!block) return damage(name, at, block.error().message());
+        at += block->bytes;
+    }
+}
+
+Result<void> Verifier::check_pack(const PackState& pack) {
+    const std::string name = segment::pack_name(pack.info.number);
+    auto read_bytes = read(name);
+    if (!read_bytes && read_bytes.error().code() != Errc::not_found) return read_bytes.error();
+    if (!read_bytes || read_bytes->size() < pack.info.bytes) {
+        damage(name, 0, fmt::format("the file has {} bytes, the catalog speaks of {}",
+                                    read_bytes ? read_bytes->size() : 0, pack.info.bytes));
+        return {};
+    }
+    const Bytes bytes = Bytes(*read_bytes).first(pack.info.bytes);
+    check_header(bytes, name, segment::FileKind::pack, pack.info.number);
+    for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+        const auto extent = segment::extent_at(bytes, pack.info.extents_end, at, name);
+        if (!extent) {
+            damage(name, at, extent.error().message());
+            break;
+        }
+        if (!extent->links_sound) damage(name, at, "a link whose check fails");
+        const std::uint64_t frame = at + segment::extent_header_bytes;
+        check_frame(bytes.subspan(frame, pack.info.extents_end - frame), name, frame);
+        at = frame + extent->frame.padded_length();
+    }
+    check_zeros(bytes, name, pack.info.extents_end, pack.info.order_offset);
+    check_order(bytes, name, pack);
+    report_.files.push_back({name, bytes.size()});
+    return {};
+}
+
+void Verifier::check_piece(Bytes bytes, const std::string& name, const segment::Piece& piece) {
+    const std::uint64_t end = piece.offset + piece.frames_bytes;
+    for (std::uint64_t at = piece.offset; at < end;) {
+        if (!check_frame(bytes.subspan(at, end - at), name, at)) break;
+        at += FrameView(bytes.data() + at).padded_length();
+    }
+    check_zeros(bytes, name, end, piece.index_offset);
+    const auto index = index::SparseIndex::decode(bytes.subspan(piece.index_offset, piece.index_bytes),
+                                                  piece, store_seed_, name);
+    if (!index) damage(name, piece.index_offset, index.error().message());
+}
+
+Result<void> Verifier::check_segment_file(const std::vector<segment::Piece>& pieces) {
+    const segment::Piece& last = pieces.back();
+    const std::string name = segment::segment_file_name(last.segment, last.file);
+    const std::uint64_t expected = last.index_offset + last.index_bytes;
+    auto bytes = read(name);
+    if (!bytes && bytes.error().code() != Errc::not_found) return bytes.error();
+    if (!bytes || bytes->size() < expected) {
+        damage(name, 0, fmt::format("the file has {} bytes, the catalog speaks of {}",
+                                    bytes ? bytes->size() : 0, expected));
+        return {};
+    }
+    check_header(*bytes, name, segment::FileKind::segment, last.file);
+    check_zeros(*bytes, name, segment::file_header_bytes, io::block_bytes);
+    for (const segment::Piece& piece : pieces) {
+        check_piece(*bytes, name, piece);
+        if (&piece != &last)
+            check_zeros(*bytes, name, piece.index_offset + piece.index_bytes, piece.end());
+    }
+    report_.files.push_back({name, expected});
+    return {};
+}
+
+}  // namespace
+
+Result<VerifyReport> Engine::verify() const {
+    VerifyReport report;
+    std::vector<PackState> packs;
+    std::vector<std::vector<segment::Piece>> segment_files;
+    {
+        const std::shared_lock lock(storage_->publish);
+        packs = storage_->packs();
+        report.transactions = storage_->transaction().value;
+        for (const SegmentState* segment : table_->all()) {
+            if (segment == nullptr) continue;
+            for (const segment::Piece& piece : segment->pieces) {
+                if (segment_files.empty() || segment_files.back().back().segment != piece.segment ||
+                    segment_files.back().back().file != piece.file)
+                    segment_files.emplace_back();
+                segment_files.back().push_back(piece);
+            }
+        }
+    }
+    Verifier verifier(*disk_, uuid_, store_seed_, report);
+    for (const PackState& pack : packs)
+        if (auto checked = verifier.check_pack(pack); !checked) return checked.error();
+    for (const auto& pieces : segment_files)
+        if (auto checked = verifier.check_segment_file(pieces); !checked) return checked.error();
+    const auto catalog =
+        index::load_catalog(*disk_, [](const index::CatalogRecord&) { return Result<void>(); });
+    if (catalog)
+        report.files.push_back({index::catalog_name(catalog->end.file), catalog->end.offset});
+    else if (catalog.error().code() == Errc::corrupt)
+        report.damages.push_back({"catalog", 0, catalog.error().message()});
+    else
+        return catalog.error();
+    const auto log = wal::check_log(*disk_, uuid_);
+    if (!log) return log.error();
+    for (const wal::LogFileCheck& check : *log) {
+        report.files.push_back({check.name, check.bytes});
+        if (check.problem)
+            report.damages.push_back({check.name, check.problem->offset, check.problem->what});
+    }
+    if (auto files = disk_->list()) report.unknown_files = unknown_files(*files);
+    return report;
+}
+
+}  // namespace braid
