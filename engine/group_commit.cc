@@ -36,24 +36,32 @@ const wal::LogFiles::Taken* GroupCommit::unassigned() const {
     return ready_.size() > assigned ? &ready_[assigned] : nullptr;
 }
 
+bool GroupCommit::extends_batch(std::uint64_t item_bytes) const {
+    return !queue_.empty() && queue_.back()->file == assigned_file_ &&
+           queue_.back()->body.bytes + item_bytes <= full_batch_bytes;
+}
+
+std::uint64_t GroupCommit::log_cost(std::uint64_t item_bytes) const {
+    if (!extends_batch(item_bytes)) return wal::batch_bytes(item_bytes);
+    const std::uint64_t bytes = queue_.back()->body.bytes;
+    return wal::batch_bytes(bytes + item_bytes) - wal::batch_bytes(bytes);
+}
+
 bool GroupCommit::admits(std::uint64_t item_bytes) const {
-    const std::uint64_t bytes = wal::batch_bytes(item_bytes);
-    if (bytes <= assigned_room_) return true;
+    if (log_cost(item_bytes) <= assigned_room_) return true;
     const wal::LogFiles::Taken* next = unassigned();
-    return next != nullptr && bytes <= usable(next->capacity);
+    return next != nullptr && wal::batch_bytes(item_bytes) <= usable(next->capacity);
 }
 
 std::shared_ptr<CommitBatch> GroupCommit::join(Bytes items, Position last_position,
                                                TransactionNumber transaction,
                                                std::uint64_t due_ns) {
-    const std::uint64_t bytes = wal::batch_bytes(items.size());
-    if (bytes > assigned_room_) {
+    if (log_cost(items.size()) > assigned_room_) {
         assigned_room_ = usable(unassigned()->capacity);
         ++assigned_file_;
     }
-    assigned_room_ -= bytes;
-    if (queue_.empty() || queue_.back()->file != assigned_file_ ||
-        queue_.back()->body.bytes + items.size() > full_batch_bytes) {
+    assigned_room_ -= log_cost(items.size());
+    if (!extends_batch(items.size())) {
         queue_.push_back(std::make_shared<CommitBatch>());
         queue_.back()->file = assigned_file_;
         queue_.back()->due_ns = due_ns;
@@ -67,7 +75,6 @@ std::shared_ptr<CommitBatch> GroupCommit::join(Bytes items, Position last_positi
     batch.body.bytes += items.size();
     batch.body.last_transaction = transaction.value;
     batch.last_position = last_position;
-    batch.reserved_bytes += bytes;
     batch.due_ns = std::min(batch.due_ns, due_ns);
     pending_bytes_ += items.size();
     return queue_.back();
@@ -114,8 +121,6 @@ bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
     queue_.pop_front();
     in_flight_.push_back(batch);
     pending_bytes_ -= batch->body.bytes;
-    if (batch->file == assigned_file_)
-        assigned_room_ += batch->reserved_bytes - wal::batch_bytes(batch->body.bytes);
     lock.unlock();
     writer_->submit(queue, batch->body);
     return true;

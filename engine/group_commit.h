@@ -23,7 +23,6 @@ struct CommitBatch {
     wal::BatchBody body;
     Position last_position;
     std::uint64_t file = 0;             ///< ordinal of the log file that it goes to
-    std::uint64_t reserved_bytes = 0;   ///< log space set aside for it
     std::uint64_t due_ns = 0;           ///< when the log thread is to see to it
     std::uint32_t waiters = 0;          ///< blocking committers
     struct Callback {
@@ -102,7 +101,12 @@ public:
 
 private:
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
+    /// The file after the assigned one, if it is ready.
     [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;
+    /// Whether the open batch has room for so many bytes.
+    [[nodiscard]] bool extends_batch(std::uint64_t item_bytes) const;
+    /// What they take of the assigned file.
+    [[nodiscard]] std::uint64_t log_cost(std::uint64_t item_bytes) const;
     using Batches = std::vector<std::shared_ptr<CommitBatch>>;
 
     /// Hands the next batch, or the roll that must come before it, to the writer. `only_full`: beside
@@ -140,7 +144,7 @@ private:
     std::deque<wal::LogFiles::Taken> ready_;              // files after the writer's
     std::uint64_t writer_file_ = 0;    // ordinal of the file being written
     std::uint64_t assigned_file_ = 0;  // ordinal of the file that new transactions go to
-    std::uint64_t assigned_room_ = 0;  // bytes left in it if each transaction were a batch
+    std::uint64_t assigned_room_ = 0;  // bytes left in it beside all batches that it will hold
     std::uint64_t pending_bytes_ = 0;
     std::uint64_t batches_ = 0;
     std::uint64_t log_bytes_written_ = 0;

@@ -106,7 +106,8 @@ Result<std::vector<std::string>> Opening::unfinished_creation() {
         if (file.name == "LOCK") continue;
         const StoreFile kind = store_file_kind(file.name);
         auto ours = kind == StoreFile::log ? is_unused_log(file.name)
-                                           : Result<bool>(kind == StoreFile::unfinished_catalog);
+                                           : Result<bool>(kind == StoreFile::unfinished_catalog ||
+                                                          kind == StoreFile::unfinished_log);
         if (!ours) return ours.error();
         if (!*ours)
             return Error(Errc::invalid_argument,

@@ -20,11 +20,14 @@ std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceC
                                                 const EntryBounds& bounds) const {
     SpaceSource::Choice choice;
     choice.all = !spaces;
+    EntryBounds checked = bounds;
     Position from = bounds.after + 1;
     if (spaces) {
         Position least = no_limit - 1;
         for (SpaceCursor& cursor : *spaces) {
             least = std::min(least, cursor.after);
+            // One cursor beyond the end is told as the whole reader's.
+            if (cursor.after > watermarks_.committed()) checked.after = cursor.after;
             choice.spaces.push_back({std::move(cursor.space), cursor.after});
         }
         from = std::max(from, Position(least + 1));
@@ -34,7 +37,7 @@ std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceC
         return std::make_unique<SpaceSource>(*storage_, *arena_, *table_, store_seed_, choice, from,
                                              no_limit, backward);
     };
-    return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
+    return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(open));
 }
 
 Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,

@@ -87,7 +87,8 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
         at = index ? index->seek(next_) : 0;
     }
     window.pin(bytes->pin);
-    while (at < piece.frames_bytes && window.items().size() < frames) {
+    // Backward, the frames up to the one wanted are walked, few as they are behind an indexed one.
+    while (at < piece.frames_bytes && (backward_ || window.items().size() < frames)) {
         const Bytes left = bytes->bytes.subspan(at);
         const FrameView frame(left.data());
         const char* reason = segment::look(left).found == segment::Found::item
@@ -109,6 +110,7 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
     if (items.empty() || items.front().frame.segment() != segment_.id) return missing(name);
     if (backward_) {
         std::reverse(items.begin(), items.end());
+        if (items.size() > frames) items.resize(frames);
         if (!is_ours(items.front().frame)) return missing(name);
         next_ = items.back().frame.first_sequence() - 1;
     } else {

@@ -98,19 +98,20 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
         });
         if (!entries)
             return Error(entries.error()).within(fmt::format("space '{}'", space->name));
-        order_.insert(order_.end(), entries->begin(), entries->end());
+        for (const index::OrderEntry& entry : *entries) order_.push_back({entry, space});
         ++sections;
     }
     if (sections > 1)
         std::sort(order_.begin(), order_.end(), [](const auto& left, const auto& right) {
-            return left.first_position < right.first_position;
+            return left.entry.first_position < right.entry.first_position;
         });
     order_pack_ = pack.info.number;
     return {};
 }
 
 Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
-                                     const index::OrderEntry& entry) {
+                                     const Placed& placed) {
+    const index::OrderEntry& entry = placed.entry;
     const bool in_piece = entry.source != 0;
     if (entry.source > pack.pieces.size())
         return Error(Errc::corrupt, fmt::format("{}: the space order speaks of piece {} of {}",
@@ -122,11 +123,9 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
     const std::uint64_t end =
         in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
     const auto damaged = [&](std::string_view reason) {
-        std::string where;
-        if (choice_.spaces.size() == 1) where = fmt::format("space '{}': ", choice_.spaces[0].name);
         return Error(Errc::corrupt,
-                     fmt::format("{}{} at offset {}: {} (position {})", where, name, entry.offset,
-                                 reason, entry.first_position.value));
+                     fmt::format("space '{}': {} at offset {}: {} (position {})", placed.space->name,
+                                 name, entry.offset, reason, entry.first_position.value));
     };
     auto bytes = storage_.files.view(name, 0, end);
     if (!bytes) return bytes.error();
@@ -151,10 +150,11 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames, con
     if (auto loaded = load_order(pack); !loaded) return loaded;
     // The first entry that ends at or beyond `next_`.
     auto at = std::lower_bound(order_.begin(), order_.end(), next_,
-                               [](const index::OrderEntry& entry, Position wanted_position) {
-                                   return entry.first_position + (entry.records - 1) < wanted_position;
+                               [](const Placed& placed, Position position) {
+                                   return placed.entry.first_position + (placed.entry.records - 1) <
+                                          position;
                                });
-    if (backward_ && (at == order_.end() || at->first_position > next_)) {
+    if (backward_ && (at == order_.end() || at->entry.first_position > next_)) {
         if (at == order_.begin()) at = order_.end();
         else --at;
     }
@@ -163,7 +163,8 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames, con
         if (!added && window.items().empty())
             return added;
         if (!added) return {};  // the good ones first; the error comes next time
-        next_ = backward_ ? at->first_position - 1 : at->first_position + at->records;
+        next_ = backward_ ? at->entry.first_position - 1
+                          : at->entry.first_position + at->entry.records;
         if (is_past_end()) return {};
         if (!backward_)
             ++at;

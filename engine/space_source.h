@@ -33,6 +33,11 @@ public:
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
 
 private:
+    struct Placed {
+        index::OrderEntry entry;
+        const SpaceState* space = nullptr;
+    };
+
     void find_spaces();
     [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
@@ -42,7 +47,7 @@ private:
                                               const PackState& pack);
     [[nodiscard]] Result<void> load_order(const PackState& pack);
     [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack,
-                                          const index::OrderEntry& entry);
+                                          const Placed& placed);
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
     Storage& storage_;
@@ -55,7 +60,7 @@ private:
     bool backward_;
 
     std::uint32_t order_pack_ = 0;  // whose order is loaded; 0: none
-    std::vector<index::OrderEntry> order_;
+    std::vector<Placed> order_;          // its frames of the spaces wanted, in position order
     SegmentState* recent_segment_ = nullptr;
 };
 

@@ -20,6 +20,7 @@ bool is_numbered(std::string_view name, std::string_view prefix) {
 StoreFile store_file_kind(std::string_view name) {
     constexpr std::string_view unfinished = ".new";
     if (name == "LOCK") return StoreFile::lock;
+    if (name == "log.new") return StoreFile::unfinished_log;
     if (is_numbered(name, "log-")) return StoreFile::log;
     if (is_numbered(name, "pack-")) return StoreFile::pack;
     if (is_numbered(name, "catalog-")) return StoreFile::catalog;

@@ -18,6 +18,7 @@ enum class StoreFile : std::uint8_t {
     segment,
     catalog,
     unfinished_catalog,
+    unfinished_log,
 };
 
 [[nodiscard]] StoreFile store_file_kind(std::string_view name);
