@@ -12,7 +12,9 @@ constexpr std::size_t writes_in_flight = 8;
 /// A catalog file is begun anew when drains have added so much, or four times its snapshot.
 constexpr std::uint64_t catalog_bytes_min = 1 << 20;
 
-void pad_to_block(std::vector<std::byte>& bytes) { bytes.resize(io::whole_blocks(bytes.size())); }
+void pad_to_block(std::vector<std::byte>& bytes) {
+    bytes.resize(io::whole_blocks(bytes.size()));
+}
 
 }  // namespace
 
@@ -91,7 +93,8 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
             catalog_doubtful_ = false;
             publish();
             return true;
-        default: return true;
+        default:
+            return true;
     }
 }
 
@@ -232,10 +235,9 @@ void Drain::build() {
     info.extents_end = pack.size();
     pad_to_block(pack);
     info.order_offset = pack.size();
-    record_.sections =
-        order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
-            return target_.table.find(space)->order;
-        });
+    record_.sections = order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
+        return target_.table.find(space)->order;
+    });
     info.bytes = pack.size();
     for (Work& work : work_)
         if (work.piece != 0) finish_piece(work);
@@ -369,7 +371,8 @@ Result<void> Drain::rewrite_catalog() {
     catalog_file_.reset();
     const auto snapshot =
         catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
-    if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_); !written)
+    if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_);
+        !written)
         return written;
     catalog_doubtful_ = false;
     catalog_snapshot_bytes_ = catalog_.offset;

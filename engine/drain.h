@@ -29,17 +29,17 @@ struct DrainTarget {
     const Sequencer& sequencer;  ///< under that mutex
 };
 
-/// Moves what is durable out of tails into one pack, and for segments that bring much, into pieces, in
-/// the order of steps that makes a crash anywhere harmless (ARCHITECTURE.md, "Drain"). Owns no thread:
-/// whoever holds the drain's role calls `step`, with the same queue until `is_idle`.
+/// Moves what is durable out of tails into one pack, and for segments that bring much, into pieces,
+/// in the order of steps that makes a crash anywhere harmless (ARCHITECTURE.md, "Drain"). Owns no
+/// thread: whoever holds the drain's role calls `step`, with the same queue until `is_idle`.
 class Drain {
 public:
     Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool catalog_doubtful);
 
-    /// Does what can be done without waiting. True if a drain is under way or was finished by this very
-    /// call, false if there is nothing to drain. After an error the drain is given up: what it has written
-    /// doesn't count, everything is still in memory and in the log, and the next step begins anew.
-    /// `block`: first waits for one of its writes, if any is in flight.
+    /// Does what can be done without waiting. True if a drain is under way or was finished by this
+    /// very call, false if there is nothing to drain. After an error the drain is given up: what it
+    /// has written doesn't count, everything is still in memory and in the log, and the next step
+    /// begins anew. `block`: first waits for one of its writes, if any is in flight.
     [[nodiscard]] Result<bool> step(io::Queue& queue, bool block);
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
     /// Drains finished, and bytes of frames in them.
@@ -88,7 +88,7 @@ private:
     bool catalog_doubtful_;  // the next record must go into a fresh file
     std::uint64_t catalog_snapshot_bytes_ = 0;
     std::unique_ptr<io::File> catalog_file_;
-    SpaceId next_space_;      // as the catalog has them
+    SpaceId next_space_;  // as the catalog has them
     SegmentId next_segment_;
 
     // Of the drain under way.
@@ -106,7 +106,8 @@ private:
 };
 
 /// Everything that the catalog must hold when it begins a new file.
-[[nodiscard]] index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& storage,
-                                                    SpaceId next_space, SegmentId next_segment);
+[[nodiscard]] index::CatalogRecord catalog_snapshot(const SegmentTable& table,
+                                                    const Storage& storage, SpaceId next_space,
+                                                    SegmentId next_segment);
 
 }  // namespace braid

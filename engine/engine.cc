@@ -22,7 +22,9 @@ Engine::Engine(std::shared_ptr<io::Disk> disk, const Options& options)
     forget_all();
 }
 
-Engine::~Engine() { static_cast<void>(close()); }
+Engine::~Engine() {
+    static_cast<void>(close());
+}
 
 Result<std::shared_ptr<Engine>> Engine::reopened() const {
     if (!options_.read_only)
@@ -64,8 +66,8 @@ void Engine::begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> 
                            std::uint64_t capacity, Threads threads) {
     std::function<void()> drive;
     if (threads == Threads::none) drive = [this] { drive_simulated_log(); };
-    group_ = std::make_unique<GroupCommit>(std::move(files), std::move(writer), capacity, watermarks_,
-                                           log_signal_, std::move(drive));
+    group_ = std::make_unique<GroupCommit>(std::move(files), std::move(writer), capacity,
+                                           watermarks_, log_signal_, std::move(drive));
 }
 
 void Engine::drive_simulated_log() {
@@ -144,8 +146,8 @@ void Engine::await(CommitBatch& batch, Result<Receipt> answer, CommitCallback* c
         batch.callbacks.push_back({std::move(*callback), std::move(answer)});
 }
 
-/// A refusal, and a transaction that writes nothing, may have been judged on what nobody can see yet: the
-/// answer comes when it can be seen.
+/// A refusal, and a transaction that writes nothing, may have been judged on what nobody can see
+/// yet: the answer comes when it can be seen.
 Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, CommitCallback* callback) {
     if (sequencer_->last_position() <= watermarks_.committed()) return {std::move(answer), nullptr};
     const std::shared_ptr<CommitBatch> cause = group_->newest();
@@ -185,14 +187,15 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
             continue;
         }
         const std::uint64_t due =
-            buffered ? monotonic_ns() + static_cast<std::uint64_t>(
-                                            std::chrono::nanoseconds(options_.flush_interval).count())
-                     : (callback != nullptr ? 0 : never);
+            buffered
+                ? monotonic_ns() + static_cast<std::uint64_t>(
+                                       std::chrono::nanoseconds(options_.flush_interval).count())
+                : (callback != nullptr ? 0 : never);
         Sequencer::Sequenced done = sequencer_->sequence(body, need, now);
         ++commits_;
         records_ += done.receipt.last_position - done.receipt.first_position + 1;
-        const auto batch = group_->join(done.items, done.receipt.last_position,
-                                        done.receipt.transaction, due);
+        const auto batch =
+            group_->join(done.items, done.receipt.last_position, done.receipt.transaction, due);
         wake_threads(*batch, done.items.size(), due);
         if (buffered) {
             watermarks_.raise_committed(done.receipt.last_position);

@@ -28,8 +28,8 @@ class EngineThreads;
 /// A store at work: the parts in one place, and the ways through them. The public classes are thin
 /// handles on it.
 ///
-/// Locks, in the order in which they are taken: the drain's role (`drain_mutex_`), GroupCommit's files,
-/// GroupCommit::mutex (the sequencer), Storage::publish, the segment table's, the arena's.
+/// Locks, in the order in which they are taken: the drain's role (`drain_mutex_`), GroupCommit's
+/// files, GroupCommit::mutex (the sequencer), Storage::publish, the segment table's, the arena's.
 class Engine : public std::enable_shared_from_this<Engine> {
 public:
     enum class Threads : std::uint8_t {
@@ -45,7 +45,9 @@ public:
     [[nodiscard]] Result<std::shared_ptr<Engine>> reopened() const;
 
     Result<void> close();
-    [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+    [[nodiscard]] bool is_closed() const noexcept {
+        return closed_.load(std::memory_order_acquire);
+    }
 
     [[nodiscard]] const Options& options() const noexcept { return options_; }
     [[nodiscard]] Watermarks& watermarks() const noexcept { return watermarks_; }
@@ -72,8 +74,8 @@ public:
     [[nodiscard]] StoreStat stat() const;
     [[nodiscard]] Metrics metrics() const;
 
-    // One turn each of the log's and the drain's work, never waiting, for simulations: with threads none.
-    // False if there was nothing to do.
+    // One turn each of the log's and the drain's work, never waiting, for simulations: with threads
+    // none. False if there was nothing to do.
     bool step_log(io::Queue& queue);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block = false);
 
@@ -127,15 +129,15 @@ private:
 
     std::mutex mutable drain_mutex_;  // the drain's role
     std::unique_ptr<Drain> drain_;
-    std::unique_ptr<io::Queue> drain_queue_;  // blocking, for callers that drain
+    std::unique_ptr<io::Queue> drain_queue_;    // blocking, for callers that drain
     io::Queue* simulated_log_queue_ = nullptr;  // that step_log was last called with
 
-    std::uint64_t commits_ = 0;    // under the sequencer's lock
-    std::uint64_t records_ = 0;    // likewise
-    std::uint64_t conflicts_ = 0;  // likewise
-    std::uint64_t drains_ = 0;     // likewise
+    std::uint64_t commits_ = 0;        // under the sequencer's lock
+    std::uint64_t records_ = 0;        // likewise
+    std::uint64_t conflicts_ = 0;      // likewise
+    std::uint64_t drains_ = 0;         // likewise
     std::uint64_t drained_bytes_ = 0;  // likewise
-    bool closing_ = false;         // likewise
+    bool closing_ = false;             // likewise
     std::atomic<bool> closed_{false};
     std::atomic<bool> log_thread_idle_{false};  // sleeps until a commit wakes it
     std::unique_ptr<EngineThreads> threads_;

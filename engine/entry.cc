@@ -46,7 +46,9 @@ KeptEntry::KeptEntry(const Entry& entry, std::shared_ptr<const void> memory)
     entry_.pin = nullptr;
 }
 
-KeptEntry Entry::keep() const { return pin == nullptr ? copy() : KeptEntry(*this, *pin); }
+KeptEntry Entry::keep() const {
+    return pin == nullptr ? copy() : KeptEntry(*this, *pin);
+}
 
 KeptEntry Entry::copy() const {
     auto memory = std::make_shared<std::vector<std::byte>>(record.begin(), record.end());

@@ -46,14 +46,15 @@ private:
     std::vector<std::shared_ptr<const void>> pins_;
 };
 
-/// Where a reader's frames come from: one segment or some spaces, from tails or from files, whichever
-/// holds what comes next. One thread at a time.
+/// Where a reader's frames come from: one segment or some spaces, from tails or from files,
+/// whichever holds what comes next. One thread at a time.
 class FrameSource {
 public:
     virtual ~FrameSource() = default;
 
-    /// Puts the next frames, at most `frames`, into the empty window, verified; none at the end. A window
-    /// may hold less than what is there. An error stands in the place of the frame that can't be had.
+    /// Puts the next frames, at most `frames`, into the empty window, verified; none at the end. A
+    /// window may hold less than what is there. An error stands in the place of the frame that
+    /// can't be had.
     [[nodiscard]] virtual Result<void> fill(Window& window, std::size_t frames) = 0;
 
     /// Positions beyond this one need not be given (they may be). Rises for a follower.

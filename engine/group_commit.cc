@@ -6,7 +6,8 @@
 namespace braid {
 namespace {
 
-/// A batch that has this much is full: it takes no more transactions, and may go out beside another.
+/// A batch that has this much is full: it takes no more transactions, and may go out beside
+/// another.
 constexpr std::uint64_t full_batch_bytes = 256 << 10;
 /// Buffered commits are flushed early when so much waits.
 constexpr std::uint64_t pending_bytes_max = 1 << 20;
@@ -141,9 +142,10 @@ void GroupCommit::finish_written(Batches& done) {
 
 void GroupCommit::fail_all(Batches& done) {
     const Error& cause = *writer_->error();
-    failure_ = Error(Errc::failed, fmt::format("the store stopped after a failed log write; reopen it: {}",
-                                               cause.message()),
-                     cause.system_error());
+    failure_ = Error(
+        Errc::failed,
+        fmt::format("the store stopped after a failed log write; reopen it: {}", cause.message()),
+        cause.system_error());
     const Error unknown(Errc::unknown_outcome,
                         fmt::format("the log write failed; reopening decides whether the "
                                     "transaction is there: {}",
@@ -244,8 +246,8 @@ bool GroupCommit::lead_due(io::Queue& queue, std::uint64_t now_ns) {
         }
         advance(queue, true);
         const std::scoped_lock lock(mutex);
-        more = !writer_->error() &&
-               (writer_->in_flight() != 0 || !writer_->ready() || is_due(now_ns));
+        more =
+            !writer_->error() && (writer_->in_flight() != 0 || !writer_->ready() || is_due(now_ns));
     }
     stop_leading();
     return true;
@@ -326,7 +328,8 @@ Result<void> GroupCommit::shrink() {
         writer_->roll(*blocking_queue_, std::move(*small));
         while (!writer_->error() && !writer_->ready()) writer_->step(*blocking_queue_, true);
         if (writer_->error()) return *writer_->error();
-        if (const auto left = writer_->take_left()) files_.finished(left->slot, left->last_transaction);
+        if (const auto left = writer_->take_left())
+            files_.finished(left->slot, left->last_transaction);
         files_.drained(drained_);
     }
     return files_.trim(0);

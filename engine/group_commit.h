@@ -22,9 +22,9 @@ namespace braid {
 struct CommitBatch {
     wal::BatchBody body;
     Position last_position;
-    std::uint64_t file = 0;             ///< ordinal of the log file that it goes to
-    std::uint64_t due_ns = 0;           ///< when the log thread is to see to it
-    std::uint32_t waiters = 0;          ///< blocking committers
+    std::uint64_t file = 0;     ///< ordinal of the log file that it goes to
+    std::uint64_t due_ns = 0;   ///< when the log thread is to see to it
+    std::uint32_t waiters = 0;  ///< blocking committers
     struct Callback {
         CommitCallback call;
         Result<Receipt> result;  ///< if the batch becomes durable
@@ -37,25 +37,24 @@ struct CommitBatch {
 };
 
 /// Shares one flush among all who wait for one. Leading is a role that one thread at a time has: a
-/// blocking committer who finds nobody leading writes its batch with the blocking queue, and hands the
-/// role to a waiter of the next batch when it is done; the log thread leads where only asynchronous or
-/// buffered commits wait. Owns no thread.
+/// blocking committer who finds nobody leading writes its batch with the blocking queue, and hands
+/// the role to a waiter of the next batch when it is done; the log thread leads where only
+/// asynchronous or buffered commits wait. Owns no thread.
 ///
 /// The sequencer's lock is this object's `mutex`: joining a batch is part of being sequenced.
 class GroupCommit {
 public:
-    /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where there are
-    /// no threads, moves the writes that somebody else's queue has in flight.
-    GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
-                std::uint64_t capacity, Watermarks& watermarks, Signal& log_thread,
-                std::function<void()> drive);
+    /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where
+    /// there are no threads, moves the writes that somebody else's queue has in flight.
+    GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer, std::uint64_t capacity,
+                Watermarks& watermarks, Signal& log_thread, std::function<void()> drive);
 
     std::mutex mutex;  ///< of the sequencer and of everything marked (L) here
 
     /// (L) Whether the log has space in hand for a transaction of so many bytes.
     [[nodiscard]] bool admits(std::uint64_t item_bytes) const;
-    /// (L) Adds a sequenced transaction, which `admits` let pass, to the open batch. `due_ns`: when the log
-    /// thread must have begun to write it, if nobody else has.
+    /// (L) Adds a sequenced transaction, which `admits` let pass, to the open batch. `due_ns`: when
+    /// the log thread must have begun to write it, if nobody else has.
     std::shared_ptr<CommitBatch> join(Bytes items, Position last_position,
                                       TransactionNumber transaction, std::uint64_t due_ns);
     /// (L) The batch that was joined last, if it isn't durable yet.
@@ -66,17 +65,19 @@ public:
     [[nodiscard]] std::uint64_t pending_bytes() const noexcept { return pending_bytes_; }
     /// What the log thread plans its sleep by.
     struct Pulse {
-        std::uint64_t batches = 0;              ///< durable so far
-        std::optional<std::uint64_t> next_due;  ///< of the first batch in the queue, if there is one
-        bool wants_seal = false;                ///< the last batch isn't attested
-        bool busy = false;                      ///< something is pending or being written
+        std::uint64_t batches = 0;  ///< durable so far
+        std::optional<std::uint64_t>
+            next_due;             ///< of the first batch in the queue, if there is one
+        bool wants_seal = false;  ///< the last batch isn't attested
+        bool busy = false;        ///< something is pending or being written
     };
     [[nodiscard]] Pulse pulse();
 
-    /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock. Blocks.
+    /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock.
+    /// Blocks.
     [[nodiscard]] Result<void> wait(CommitBatch& batch);
-    /// The log thread's turn: writes batches through its queue until none is due at `now_ns` and nothing is
-    /// in flight, unless somebody else leads. False if there was nothing to do.
+    /// The log thread's turn: writes batches through its queue until none is due at `now_ns` and
+    /// nothing is in flight, unless somebody else leads. False if there was nothing to do.
     bool lead_due(io::Queue& queue, std::uint64_t now_ns);
     /// One small move of the log thread, for a simulation: submits what is pending, takes what has
     /// completed; never blocks. False if there was nothing to do.
@@ -84,8 +85,8 @@ public:
     /// Seals the log if its last batch isn't attested, unless somebody else leads. Blocks.
     void seal();
 
-    /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks. `no_space` where
-    /// only a drain, or a larger disk, would help.
+    /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks.
+    /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);
     /// Whether no file is ready that pending work may need soon.
     [[nodiscard]] bool wants_file();
@@ -109,8 +110,8 @@ private:
     [[nodiscard]] std::uint64_t log_cost(std::uint64_t item_bytes) const;
     using Batches = std::vector<std::shared_ptr<CommitBatch>>;
 
-    /// Hands the next batch, or the roll that must come before it, to the writer. `only_full`: beside
-    /// another one in flight only a full one.
+    /// Hands the next batch, or the roll that must come before it, to the writer. `only_full`:
+    /// beside another one in flight only a full one.
     bool take_next(io::Queue& queue, bool only_full);
     /// Takes what the writer has finished and tells those who wait. False if nothing happened.
     bool advance(io::Queue& queue, bool block);
@@ -142,7 +143,7 @@ private:
     std::deque<std::shared_ptr<CommitBatch>> queue_;      // not handed to the log
     std::deque<std::shared_ptr<CommitBatch>> in_flight_;  // handed to the log
     std::deque<wal::LogFiles::Taken> ready_;              // files after the writer's
-    std::uint64_t writer_file_ = 0;    // ordinal of the file being written
+    std::uint64_t writer_file_ = 0;                       // ordinal of the file being written
     std::uint64_t assigned_file_ = 0;  // ordinal of the file that new transactions go to
     std::uint64_t assigned_room_ = 0;  // bytes left in it beside all batches that it will hold
     std::uint64_t pending_bytes_ = 0;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/threads.h"
 #include "engine/store_files.h"
+#include "engine/threads.h"
 
 namespace braid {
 namespace {
@@ -63,8 +63,8 @@ Result<void> Opening::open_for_reading() {
     return {};
 }
 
-/// The log file first, the catalog last: where there is a catalog, there is a log, and one that is missing
-/// later is damage.
+/// The log file first, the catalog last: where there is a catalog, there is a log, and one that is
+/// missing later is damage.
 Result<void> Opening::create() {
     if (!engine_.options_.create) return not_a_store("it has no catalog");
     auto leftovers = unfinished_creation();
@@ -96,8 +96,8 @@ Result<bool> Opening::is_unused_log(const std::string& name) {
                        [](std::byte byte) { return byte == std::byte{}; });
 }
 
-/// A creation that didn't come to its end leaves the lock, an empty log and part of a catalog. Anything
-/// else in the directory is somebody's, and is left alone.
+/// A creation that didn't come to its end leaves the lock, an empty log and part of a catalog.
+/// Anything else in the directory is somebody's, and is left alone.
 Result<std::vector<std::string>> Opening::unfinished_creation() {
     auto files = disk_.list();
     if (!files) return files.error();
@@ -132,8 +132,8 @@ Result<void> Opening::load() {
     auto scan = wal::scan_log(disk_, catalog_.store, storage.transaction().value,
                               [&](Bytes body, const std::string& file, std::uint64_t offset) {
                                   engine_.recovery_.recovered_bytes += body.size();
-                                  return engine_.sequencer_->replay(body, storage.transaction(), file,
-                                                                    offset);
+                                  return engine_.sequencer_->replay(body, storage.transaction(),
+                                                                    file, offset);
                               });
     if (!scan) return scan.error();
     scan_ = std::move(*scan);
@@ -195,8 +195,8 @@ Result<void> Opening::apply(const index::CatalogRecord& record) {
     return {};
 }
 
-/// Makes sure that what was read of the catalog is durable: it may have come from a cache that a failed
-/// sync had given up.
+/// Makes sure that what was read of the catalog is durable: it may have come from a cache that a
+/// failed sync had given up.
 Result<void> Opening::settle_catalog() {
     if (auto synced = disk_.sync_directory(); !synced) return synced;
     if (catalog_.doubtful.empty()) return {};
@@ -242,7 +242,8 @@ void Opening::start(Engine::Threads threads) {
                     *engine_.sequencer_},
         catalog_.end, catalog_.torn_bytes != 0);
     engine_.drain_queue_ = io::make_blocking_queue();
-    if (threads == Engine::Threads::run) engine_.threads_ = std::make_unique<EngineThreads>(engine_);
+    if (threads == Engine::Threads::run)
+        engine_.threads_ = std::make_unique<EngineThreads>(engine_);
 }
 
 }  // namespace braid

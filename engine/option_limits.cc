@@ -41,8 +41,7 @@ std::optional<std::string> options_problem(const Options& options) {
         if (range.value < range.least || range.value > range.most)
             return fmt::format("the option {} is {}; it must lie from {} to {}", range.name,
                                range.value, range.least, range.most);
-    if (options.read_only && options.create)
-        return "a store can't be created read-only";
+    if (options.read_only && options.create) return "a store can't be created read-only";
     return std::nullopt;
 }
 

@@ -155,8 +155,12 @@ Reader::Reader(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
 Reader::Reader(Reader&&) noexcept = default;
 Reader& Reader::operator=(Reader&&) noexcept = default;
 Reader::~Reader() = default;
-const Result<Entry>* Reader::next() { return body_->next(); }
-Position Reader::cursor() const { return body_->cursor(); }
+const Result<Entry>* Reader::next() {
+    return body_->next();
+}
+Position Reader::cursor() const {
+    return body_->cursor();
+}
 
 Follower::Follower(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
 Follower::Follower(Follower&&) noexcept = default;
@@ -168,6 +172,8 @@ const Result<Entry>* Follower::next() {
 const Result<Entry>* Follower::next(std::chrono::nanoseconds timeout) {
     return body_->follow(static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
 }
-Position Follower::cursor() const { return body_->cursor(); }
+Position Follower::cursor() const {
+    return body_->cursor();
+}
 
 }  // namespace braid

@@ -56,10 +56,10 @@ private:
     Position end_;
     std::unique_ptr<FrameSource> source_;
     Window window_;
-    std::size_t item_ = 0;         // in the window
-    std::uint32_t record_ = 0;     // records of the frame taken
+    std::size_t item_ = 0;      // in the window
+    std::uint32_t record_ = 0;  // records of the frame taken
     bool in_frame_ = false;
-    std::size_t window_frames_;    // to ask for next: grows as reading goes on
+    std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::uint64_t delivered_ = 0;
     Position seen_;  // the highest position given out
     bool failed_ = false;

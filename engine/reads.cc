@@ -10,8 +10,8 @@ std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::st
                  bounds](Position end) -> std::unique_ptr<FrameSource> {
         SegmentState* state = table_->find(space, segment, end);
         if (state == nullptr) return nullptr;
-        return std::make_unique<SegmentSource>(*storage_, store_seed_, *state, bounds.from, bounds.to,
-                                               bounds.backward);
+        return std::make_unique<SegmentSource>(*storage_, store_seed_, *state, bounds.from,
+                                               bounds.to, bounds.backward);
     };
     return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
 }

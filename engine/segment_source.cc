@@ -30,7 +30,8 @@ Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
         next_ = drained;  // nothing visible is left in the tail
         if (next_ < last_) return {};
     }
-    if (const segment::Piece* piece = piece_of(next_)) return fill_from_piece(window, frames, *piece);
+    if (const segment::Piece* piece = piece_of(next_))
+        return fill_from_piece(window, frames, *piece);
     return fill_from_packs(window, frames);
 }
 
@@ -58,10 +59,9 @@ Result<void> SegmentSource::fill_from_tail(Window& window, std::size_t frames, S
 
 const segment::Piece* SegmentSource::piece_of(Sequence sequence) const {
     const auto& pieces = segment_.pieces;
-    const auto found = std::lower_bound(pieces.begin(), pieces.end(), sequence,
-                                        [](const segment::Piece& piece, Sequence wanted) {
-                                            return piece.last_sequence < wanted;
-                                        });
+    const auto found = std::lower_bound(
+        pieces.begin(), pieces.end(), sequence,
+        [](const segment::Piece& piece, Sequence wanted) { return piece.last_sequence < wanted; });
     return found == pieces.end() || found->first_sequence > sequence ? nullptr : &*found;
 }
 
@@ -71,8 +71,9 @@ bool SegmentSource::is_ours(FrameView frame) const {
 }
 
 Error SegmentSource::missing(const std::string& where) const {
-    return Error(Errc::corrupt, fmt::format("{}: sequence {} of segment '{}' of space '{}' isn't there",
-                                            where, next_.value, segment_.name, segment_.space->name));
+    return Error(Errc::corrupt,
+                 fmt::format("{}: sequence {} of segment '{}' of space '{}' isn't there", where,
+                             next_.value, segment_.name, segment_.space->name));
 }
 
 Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
@@ -96,9 +97,10 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
                                  : "a frame is missing";
         if (reason != nullptr) {
             if (!window.items().empty() && !backward_) break;
-            return Error(Errc::corrupt, fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
-                                                    name, piece.offset + at, reason, segment_.name,
-                                                    segment_.space->name));
+            return Error(
+                Errc::corrupt,
+                fmt::format("{} at offset {}: {} (segment '{}' of space '{}')", name,
+                            piece.offset + at, reason, segment_.name, segment_.space->name));
         }
         at += frame.padded_length();
         if (frame.last_sequence() < (backward_ ? last_ : next_)) continue;
@@ -152,8 +154,7 @@ Result<void> SegmentSource::find_extents(Sequence low, Sequence high) {
         }
         if (frame.first_sequence() <= high) extents_.push_back(link);
         // A header may lie about its sequence: the walk ends only where the frame is sound.
-        if (frame.first_sequence() <= low &&
-            segment::verify_frame(frame, store_seed_) == nullptr)
+        if (frame.first_sequence() <= low && segment::verify_frame(frame, store_seed_) == nullptr)
             break;
         // Links lead back, or they are wrong.
         if (here->view.previous && here->view.previous >= link) return scan_for_extents();
@@ -206,7 +207,8 @@ Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames) 
                                      segment::pack_name(link.pack()), link.offset(), reason,
                                      segment_.name, segment_.space->name));
         }
-        const bool passed = backward_ ? frame.first_sequence() > next_ : frame.last_sequence() < next_;
+        const bool passed =
+            backward_ ? frame.first_sequence() > next_ : frame.last_sequence() < next_;
         if (!passed && !is_ours(frame)) break;  // what comes next is in a piece
         extent_index_ += backward_ ? -1 : 1;
         if (passed) continue;

@@ -6,8 +6,8 @@
 
 namespace braid {
 
-/// Frames of one segment, by sequence, forward or backward. The next one is wherever its sequence is
-/// now: in the tail, in a piece, or in an extent of the segment's chain through the packs.
+/// Frames of one segment, by sequence, forward or backward. The next one is wherever its sequence
+/// is now: in the tail, in a piece, or in an extent of the segment's chain through the packs.
 class SegmentSource : public FrameSource {
 public:
     /// From `from` up to `to`, or the other way round. The first and last frame may reach beyond.
@@ -43,8 +43,8 @@ private:
     std::vector<segment::Link> extents_;  // found, oldest first
     std::size_t extent_index_ = 0;        // forward: the next one; backward: one past the next one
     bool extents_known_ = false;
-    std::uint64_t piece_offset_ = 0;      // forward: of `next_` in the piece that holds it
-    Sequence piece_sequence_;             // the `next_` for which that is so
+    std::uint64_t piece_offset_ = 0;  // forward: of `next_` in the piece that holds it
+    Sequence piece_sequence_;         // the `next_` for which that is so
 };
 
 }  // namespace braid

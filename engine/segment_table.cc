@@ -22,8 +22,7 @@ std::vector<std::string> visible_names(const Map& states, Position visible, std:
                                        std::uint64_t limit) {
     std::vector<std::string> names;
     for (const auto& [name, state] : states)
-        if (is_visible(*state, visible) && name > after)
-            names.emplace_back(name);
+        if (is_visible(*state, visible) && name > after) names.emplace_back(name);
     std::sort(names.begin(), names.end());
     if (limit != 0 && names.size() > limit) names.resize(limit);
     return names;
@@ -172,10 +171,9 @@ std::vector<std::string> SegmentTable::segment_names(std::string_view space, Pos
 
 std::uint64_t SegmentTable::visible_segments(Position visible) const {
     const std::shared_lock lock(mutex_);
-    return static_cast<std::uint64_t>(
-        std::count_if(segments_by_id_.begin(), segments_by_id_.end(), [&](const auto* segment) {
-            return segment != nullptr && is_visible(*segment, visible);
-        }));
+    return static_cast<std::uint64_t>(std::count_if(
+        segments_by_id_.begin(), segments_by_id_.end(),
+        [&](const auto* segment) { return segment != nullptr && is_visible(*segment, visible); }));
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {

@@ -23,8 +23,8 @@ struct SegmentState {
     SpaceState* space = nullptr;
     std::string name;
 
-    // Written once, under the table's lock, before a watermark shows its first entry: whoever has seen
-    // that watermark may read them.
+    // Written once, under the table's lock, before a watermark shows its first entry: whoever has
+    // seen that watermark may read them.
     SegmentId id;
     Position first_position;
     Timestamp first_timestamp;
@@ -33,8 +33,9 @@ struct SegmentState {
     Sequence last_sequence;
 
     // Written by the sequencer (tail) and by the drain; read by anybody.
-    std::atomic<const segment::TailNode*> tail{nullptr};  ///< newest node; pairs with readers' acquire
-    std::atomic<std::uint64_t> drained_sequence{0};       ///< all up to here are in packs and pieces
+    std::atomic<const segment::TailNode*> tail{
+        nullptr};                                    ///< newest node; pairs with readers' acquire
+    std::atomic<std::uint64_t> drained_sequence{0};  ///< all up to here are in packs and pieces
 
     // What is drained: written by the drain under the publish lock, read by readers under it.
     index::SegmentUpdate drained;
@@ -48,16 +49,16 @@ struct SegmentState {
 /// All that memory holds of a space.
 struct SpaceState {
     std::string name;
-    SpaceId id;               ///< written once, as the segment's
-    Position first_position;  ///< likewise
-    bool in_catalog = false;  ///< the drain's
-    index::OrderTotals order; ///< the drain's: records in all its sections, last block's checksum
+    SpaceId id;                ///< written once, as the segment's
+    Position first_position;   ///< likewise
+    bool in_catalog = false;   ///< the drain's
+    index::OrderTotals order;  ///< the drain's: records in all its sections, last block's checksum
     boost::unordered_flat_map<std::string_view, SegmentState*> segments;  // under the table's lock
 };
 
-/// Spaces and segments by name and by id. States are made once and stay where they are until the table
-/// ends. A state without an id, or whose first position no watermark has reached, counts as missing.
-/// Any thread.
+/// Spaces and segments by name and by id. States are made once and stay where they are until the
+/// table ends. A state without an id, or whose first position no watermark has reached, counts as
+/// missing. Any thread.
 class SegmentTable {
 public:
     [[nodiscard]] SpaceState* find_space(std::string_view name) const;
@@ -69,16 +70,16 @@ public:
     [[nodiscard]] SegmentState* find(SegmentId id) const;
     [[nodiscard]] SpaceState* find(SpaceId id) const;
 
-    /// The segment's state, made if it is missing (without an id). May throw std::bad_alloc; the table
-    /// is then as it was or holds states without an id.
+    /// The segment's state, made if it is missing (without an id). May throw std::bad_alloc; the
+    /// table is then as it was or holds states without an id.
     SegmentState& make(std::string_view space, std::string_view segment);
     /// Gives the next id. One thread (the sequencer's lock). Room was made by `reserve_ids`.
     void number(SpaceState& space, Position first) noexcept;
     void number(SegmentState& segment, Position first, Timestamp timestamp) noexcept;
     /// Makes room so that so many `number` calls can't fail.
     void reserve_ids(std::size_t spaces, std::size_t segments);
-    /// From the catalog or the log, before the store is shared: a name with its id, in rising order of
-    /// ids. False if the id or the name is taken or the space unknown.
+    /// From the catalog or the log, before the store is shared: a name with its id, in rising order
+    /// of ids. False if the id or the name is taken or the space unknown.
     [[nodiscard]] bool restore(const segment::SpaceNamed& named);
     [[nodiscard]] bool restore(const segment::SegmentNamed& named);
     /// Ids beyond these were never given.
@@ -87,7 +88,8 @@ public:
     [[nodiscard]] SpaceId next_space() const;
     [[nodiscard]] SegmentId next_segment() const;
 
-    /// Names whose first position is at or before `visible`, beyond `after`, sorted, at most `limit`.
+    /// Names whose first position is at or before `visible`, beyond `after`, sorted, at most
+    /// `limit`.
     [[nodiscard]] std::vector<std::string> space_names(Position visible, std::string_view after,
                                                        std::uint64_t limit) const;
     [[nodiscard]] std::vector<std::string> segment_names(std::string_view space, Position visible,

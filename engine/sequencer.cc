@@ -12,9 +12,12 @@ namespace {
 
 std::string in_words(const Expectation& expectation) {
     switch (expectation.kind) {
-        case Expectation::Kind::any: return "anything";
-        case Expectation::Kind::none: return "no entry";
-        case Expectation::Kind::exists: return "an entry";
+        case Expectation::Kind::any:
+            return "anything";
+        case Expectation::Kind::none:
+            return "no entry";
+        case Expectation::Kind::exists:
+            return "an entry";
         case Expectation::Kind::sequence:
             return fmt::format("sequence {}", expectation.next.value);
     }
@@ -23,10 +26,14 @@ std::string in_words(const Expectation& expectation) {
 
 bool is_met(const Expectation& expectation, Sequence last) {
     switch (expectation.kind) {
-        case Expectation::Kind::any: return true;
-        case Expectation::Kind::none: return last == 0;
-        case Expectation::Kind::exists: return last != 0;
-        case Expectation::Kind::sequence: return expectation.next == last + 1;
+        case Expectation::Kind::any:
+            return true;
+        case Expectation::Kind::none:
+            return last == 0;
+        case Expectation::Kind::exists:
+            return last != 0;
+        case Expectation::Kind::sequence:
+            return expectation.next == last + 1;
     }
     return false;
 }
@@ -105,9 +112,8 @@ std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
 }
 
 void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState& state) noexcept {
-    const segment::TailNode* node =
-        chunk.add_node(frame, &state, state.tail.load(std::memory_order_relaxed),
-                       state.drained_through());
+    const segment::TailNode* node = chunk.add_node(
+        frame, &state, state.tail.load(std::memory_order_relaxed), state.drained_through());
     state.last_sequence = node->last_sequence();
     state.tail.store(node, std::memory_order_release);
 }
@@ -117,8 +123,8 @@ Sequencer::Sequenced Sequencer::sequence(TransactionBody& body, const Need& need
     Sequenced done;
     for (const TransactionBody::Target& target : body.targets())
         if (target.records != 0)
-            done.receipt.segments.push_back({target.state->last_sequence + 1,
-                                             target.state->last_sequence + target.records});
+            done.receipt.segments.push_back(
+                {target.state->last_sequence + 1, target.state->last_sequence + target.records});
     // From here on nothing can fail.
     ++transaction_;
     timestamp_ = std::max(now, timestamp_);
@@ -173,7 +179,8 @@ const char* Sequencer::replay_frame(segment::FrameView frame) {
     if (state->last_sequence == 0) {
         state->first_position = frame.first_position();
         state->first_timestamp = frame.timestamp();
-        if (state->space->first_position == 0) state->space->first_position = frame.first_position();
+        if (state->space->first_position == 0)
+            state->space->first_position = frame.first_position();
     }
     segment::Chunk& chunk = arena_.chunk_for(frame.padded_length(), 1, position_ + 1);
     std::byte* at = chunk.add_items(frame.padded_length());
@@ -206,8 +213,8 @@ Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std:
         const Bytes left = body.subspan(at);
         const segment::Look look = segment::look(left);
         if (look.found != segment::Found::item)
-            return damaged(at, look.found == segment::Found::nothing ? "an item is missing"
-                                                                     : look.reason);
+            return damaged(
+                at, look.found == segment::Found::nothing ? "an item is missing" : look.reason);
         const segment::FrameView frame(left.data());
         const bool change = segment::is_change(look.type);
         const TransactionNumber transaction =
@@ -216,8 +223,8 @@ Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std:
             if (change) {
                 auto replayed = replay_change(left.first(look.length));
                 if (!replayed)
-                    return std::move(replayed.error()).within(
-                        fmt::format("{} at offset {}", file, offset + at));
+                    return std::move(replayed.error())
+                        .within(fmt::format("{} at offset {}", file, offset + at));
             } else if (const char* reason = replay_frame(frame)) {
                 return damaged(at, reason);
             }

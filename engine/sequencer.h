@@ -10,8 +10,8 @@
 
 namespace braid {
 
-/// Gives transactions their numbers and their place in memory. Everything here runs under the commit
-/// lock, but for `resolve`.
+/// Gives transactions their numbers and their place in memory. Everything here runs under the
+/// commit lock, but for `resolve`.
 class Sequencer {
 public:
     Sequencer(SegmentTable& table, segment::Arena& arena, std::uint64_t store_seed)
@@ -37,12 +37,12 @@ public:
         Receipt receipt;
         Bytes items;  ///< in the arena, as the log wants them
     };
-    /// Numbers the prepared transaction, which has records, and links it into the tails. Only getting
-    /// its chunk may throw, and has then changed nothing.
+    /// Numbers the prepared transaction, which has records, and links it into the tails. Only
+    /// getting its chunk may throw, and has then changed nothing.
     [[nodiscard]] Sequenced sequence(TransactionBody& body, const Need& need, Timestamp now);
 
-    /// Recovery: takes over the transactions of a log batch that lie beyond `drained`. `corrupt` where an
-    /// item is damaged or doesn't follow what came before.
+    /// Recovery: takes over the transactions of a log batch that lie beyond `drained`. `corrupt`
+    /// where an item is damaged or doesn't follow what came before.
     [[nodiscard]] Result<void> replay(Bytes body, TransactionNumber drained,
                                       const std::string& file, std::uint64_t offset);
     /// Recovery: where the catalog stands.
@@ -74,10 +74,10 @@ private:
     Position position_;
     TransactionNumber transaction_;
     Timestamp timestamp_;
-    std::vector<std::byte> changes_;  // of the prepared transaction
-    std::vector<NewName> new_names_;  // likewise
+    std::vector<std::byte> changes_;       // of the prepared transaction
+    std::vector<NewName> new_names_;       // likewise
     std::vector<SpaceState*> new_spaces_;  // likewise
-    bool in_transaction_ = false;     // of replay
+    bool in_transaction_ = false;          // of replay
 };
 
 }  // namespace braid

@@ -22,7 +22,7 @@ public:
     }
 
 private:
-    std::atomic<std::uint32_t> word_{0};      // futex word; seq_cst against sleeping_
+    std::atomic<std::uint32_t> word_{0};  // futex word; seq_cst against sleeping_
     std::atomic<std::uint32_t> sleeping_{0};
 };
 

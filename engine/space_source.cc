@@ -60,7 +60,8 @@ Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
 
 void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
     auto* segment = static_cast<SegmentState*>(node.owner);
-    if (const Wanted* one = wanted(segment->space)) window.add(node.view(), segment, chunk, one->after);
+    if (const Wanted* one = wanted(segment->space))
+        window.add(node.view(), segment, chunk, one->after);
 }
 
 void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
@@ -96,8 +97,7 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
             const SegmentState* segment = table_.find(id);
             return segment != nullptr && segment->space == space;
         });
-        if (!entries)
-            return Error(entries.error()).within(fmt::format("space '{}'", space->name));
+        if (!entries) return Error(entries.error()).within(fmt::format("space '{}'", space->name));
         for (const index::OrderEntry& entry : *entries) order_.push_back({entry, space});
         ++sections;
     }
@@ -109,8 +109,7 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
     return {};
 }
 
-Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
-                                     const Placed& placed) {
+Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, const Placed& placed) {
     const index::OrderEntry& entry = placed.entry;
     const bool in_piece = entry.source != 0;
     if (entry.source > pack.pieces.size())
@@ -123,9 +122,9 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
     const std::uint64_t end =
         in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
     const auto damaged = [&](std::string_view reason) {
-        return Error(Errc::corrupt,
-                     fmt::format("space '{}': {} at offset {}: {} (position {})", placed.space->name,
-                                 name, entry.offset, reason, entry.first_position.value));
+        return Error(Errc::corrupt, fmt::format("space '{}': {} at offset {}: {} (position {})",
+                                                placed.space->name, name, entry.offset, reason,
+                                                entry.first_position.value));
     };
     auto bytes = storage_.files.view(name, 0, end);
     if (!bytes) return bytes.error();
@@ -146,25 +145,26 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack,
     return {};
 }
 
-Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames, const PackState& pack) {
+Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
+                                         const PackState& pack) {
     if (auto loaded = load_order(pack); !loaded) return loaded;
     // The first entry that ends at or beyond `next_`.
-    auto at = std::lower_bound(order_.begin(), order_.end(), next_,
-                               [](const Placed& placed, Position position) {
-                                   return placed.entry.first_position + (placed.entry.records - 1) <
-                                          position;
-                               });
+    auto at = std::lower_bound(
+        order_.begin(), order_.end(), next_, [](const Placed& placed, Position position) {
+            return placed.entry.first_position + (placed.entry.records - 1) < position;
+        });
     if (backward_ && (at == order_.end() || at->entry.first_position > next_)) {
-        if (at == order_.begin()) at = order_.end();
-        else --at;
+        if (at == order_.begin())
+            at = order_.end();
+        else
+            --at;
     }
     while (window.items().size() < frames && at != order_.end()) {
         auto added = add_stored(window, pack, *at);
-        if (!added && window.items().empty())
-            return added;
+        if (!added && window.items().empty()) return added;
         if (!added) return {};  // the good ones first; the error comes next time
-        next_ = backward_ ? at->entry.first_position - 1
-                          : at->entry.first_position + at->entry.records;
+        next_ =
+            backward_ ? at->entry.first_position - 1 : at->entry.first_position + at->entry.records;
         if (is_past_end()) return {};
         if (!backward_)
             ++at;

@@ -9,8 +9,9 @@
 
 namespace braid {
 
-/// Frames of some spaces, or of all, in commit order, forward or backward: from the space order of the
-/// packs up to where the drain stands, beyond that from the arena, which is in that order itself.
+/// Frames of some spaces, or of all, in commit order, forward or backward: from the space order of
+/// the packs up to where the drain stands, beyond that from the arena, which is in that order
+/// itself.
 class SpaceSource : public FrameSource {
 public:
     struct Wanted {
@@ -27,8 +28,7 @@ public:
 
     /// From `from` up to `to`, or the other way round.
     SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& table,
-                std::uint64_t store_seed, Choice choice, Position from, Position to,
-                bool backward);
+                std::uint64_t store_seed, Choice choice, Position from, Position to, bool backward);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
 
@@ -60,7 +60,7 @@ private:
     bool backward_;
 
     std::uint32_t order_pack_ = 0;  // whose order is loaded; 0: none
-    std::vector<Placed> order_;          // its frames of the spaces wanted, in position order
+    std::vector<Placed> order_;     // its frames of the spaces wanted, in position order
     SegmentState* recent_segment_ = nullptr;
 };
 

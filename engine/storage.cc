@@ -103,9 +103,10 @@ void Storage::add(const index::CatalogRecord& record) {
         packs_.push_back(std::move(pack));
     }
     for (const index::OrderSection& section : record.sections) {
-        const auto pack = std::lower_bound(
-            packs_.begin(), packs_.end(), section.pack,
-            [](const PackState& state, std::uint32_t number) { return state.info.number < number; });
+        const auto pack = std::lower_bound(packs_.begin(), packs_.end(), section.pack,
+                                           [](const PackState& state, std::uint32_t number) {
+                                               return state.info.number < number;
+                                           });
         if (pack != packs_.end()) pack->sections.push_back(section);
     }
 }
@@ -137,9 +138,8 @@ Result<std::vector<index::OrderEntry>> Storage::order(
     const std::string name = segment::pack_name(pack.info.number);
     auto encoded = files.view(name, section.offset, section.bytes);
     if (encoded) {
-        auto entries = index::decode_order_section(encoded->bytes, section,
-                                                   previous_checksum(pack, section.space),
-                                                   store_seed_, name);
+        auto entries = index::decode_order_section(
+            encoded->bytes, section, previous_checksum(pack, section.space), store_seed_, name);
         if (entries) return entries;
     }
     return rebuild_order(pack, is_of_space);

@@ -65,16 +65,17 @@ private:
     StoredBytes copied_;
 };
 
-/// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading members
-/// want `publish` held shared; the drain publishes under it exclusively, in short turns.
+/// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading
+/// members want `publish` held shared; the drain publishes under it exclusively, in short turns.
 class Storage {
 public:
     Storage(io::Disk& disk, const Options& options) : files(disk, options) {}
     /// Of which store the files are.
     void identify(std::uint64_t store_seed) noexcept { store_seed_ = store_seed; }
 
-    /// Held shared by whoever looks at drained state or walks tails; taken exclusively to publish a drain,
-    /// and once more, before drained memory is let go, to be sure that nobody is walking there.
+    /// Held shared by whoever looks at drained state or walks tails; taken exclusively to publish a
+    /// drain, and once more, before drained memory is let go, to be sure that nobody is walking
+    /// there.
     mutable std::shared_mutex publish;
     StoredFiles files;
 
@@ -91,8 +92,8 @@ public:
 
     /// The sparse index of a piece: decoded from the file, or built again from the frames.
     [[nodiscard]] Result<index::SparseIndex> sparse_index(const segment::Piece& piece);
-    /// A space's entries in a pack, in position order: from its section, or, where that is damaged, built
-    /// again from the frames. `is_of_space(segment)` tells which segments are the space's.
+    /// A space's entries in a pack, in position order: from its section, or, where that is damaged,
+    /// built again from the frames. `is_of_space(segment)` tells which segments are the space's.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> order(
         const PackState& pack, const index::OrderSection& section,
         const std::function<bool(SegmentId)>& is_of_space);

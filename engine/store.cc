@@ -7,14 +7,19 @@ namespace {
 
 io::Backend backend_of(Io io) {
     switch (io) {
-        case Io::automatic: return io::Backend::automatic;
-        case Io::uring: return io::Backend::uring;
-        case Io::posix: return io::Backend::posix;
+        case Io::automatic:
+            return io::Backend::automatic;
+        case Io::uring:
+            return io::Backend::uring;
+        case Io::posix:
+            return io::Backend::posix;
     }
     return io::Backend::automatic;
 }
 
-std::uint64_t limit_of(std::uint64_t limit) { return limit == 0 ? no_limit : limit; }
+std::uint64_t limit_of(std::uint64_t limit) {
+    return limit == 0 ? no_limit : limit;
+}
 
 EntryBounds entry_bounds(const Bounds& bounds) {
     EntryBounds of;
@@ -61,9 +66,13 @@ Store::~Store() {
     if (engine_ != nullptr) static_cast<void>(engine_->close());
 }
 
-Result<void> Store::close() { return engine_->close(); }
+Result<void> Store::close() {
+    return engine_->close();
+}
 
-Transaction Store::begin() { return Transaction(engine_); }
+Transaction Store::begin() {
+    return Transaction(engine_);
+}
 
 Result<Receipt> Store::append(std::string_view space, std::string_view segment, Bytes payload,
                               const AppendOptions& options, Durability durability) {
@@ -133,8 +142,12 @@ Result<std::vector<std::string>> Store::segments(std::string_view space, const P
                                           page.limit);
 }
 
-Result<void> Store::sync() { return engine_->sync(); }
-Result<void> Store::drain() { return engine_->drain(); }
+Result<void> Store::sync() {
+    return engine_->sync();
+}
+Result<void> Store::drain() {
+    return engine_->drain();
+}
 
 Result<void> Store::refresh() {
     auto fresh = engine_->reopened();
@@ -143,9 +156,15 @@ Result<void> Store::refresh() {
     return {};
 }
 
-Result<VerifyReport> Store::verify() const { return engine_->verify(); }
-StoreStat Store::stat() const { return engine_->stat(); }
-Metrics Store::metrics() const { return engine_->metrics(); }
+Result<VerifyReport> Store::verify() const {
+    return engine_->verify();
+}
+StoreStat Store::stat() const {
+    return engine_->stat();
+}
+Metrics Store::metrics() const {
+    return engine_->metrics();
+}
 
 Transaction::Transaction(std::shared_ptr<Engine> engine)
     : engine_(std::move(engine)), body_(std::make_unique<TransactionBody>(engine_->options())) {}
@@ -181,6 +200,8 @@ void Transaction::commit_async(CommitCallback callback, Durability durability) {
     body_->clear();
 }
 
-void Transaction::clear() { body_->clear(); }
+void Transaction::clear() {
+    body_->clear();
+}
 
 }  // namespace braid

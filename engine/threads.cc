@@ -51,14 +51,16 @@ void EngineThreads::run_log() {
         const GroupCommit::Pulse pulse = group.pulse();
         if (pulse.batches != batches_seen) quiet_since = now;
         batches_seen = pulse.batches;
-        if (pulse.next_due) timeout = std::min(timeout, *pulse.next_due - std::min(*pulse.next_due, now));
+        if (pulse.next_due)
+            timeout = std::min(timeout, *pulse.next_due - std::min(*pulse.next_due, now));
         if (pulse.wants_seal) {
             if (now - quiet_since >= idle_before_seal_ns) group.seal();
             timeout = std::min(timeout, idle_before_seal_ns);
         } else if (pulse.busy) {
             timeout = std::min(timeout, idle_before_seal_ns);  // to look after the seal then
         } else {
-            // Nothing to be done until somebody commits, who then sees this flag and raises the signal.
+            // Nothing to be done until somebody commits, who then sees this flag and raises the
+            // signal.
             engine_.log_thread_idle_ = true;
         }
         engine_.log_signal_.wait(seen, timeout);

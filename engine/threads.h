@@ -7,8 +7,8 @@ namespace braid {
 
 class Engine;
 
-/// The engine's own threads, all of them: one for the log, one for the drain. They run as long as this
-/// lives, and do nothing that the engine's steps don't do.
+/// The engine's own threads, all of them: one for the log, one for the drain. They run as long as
+/// this lives, and do nothing that the engine's steps don't do.
 class EngineThreads {
 public:
     explicit EngineThreads(Engine& engine);

@@ -62,8 +62,9 @@ void TransactionBody::append(std::string_view space, std::string_view segment, B
                     fmt::format("a record of {} bytes is over record_bytes_max of {}", bytes,
                                 limits_.record_bytes_max));
     if (bytes_ + bytes > limits_.transaction_bytes_max)
-        return fail(Errc::too_large, fmt::format("the transaction is over transaction_bytes_max of {}",
-                                                 limits_.transaction_bytes_max));
+        return fail(Errc::too_large,
+                    fmt::format("the transaction is over transaction_bytes_max of {}",
+                                limits_.transaction_bytes_max));
     const auto index = target(space, segment);
     if (!index) return;
     Target& written = targets_[*index];

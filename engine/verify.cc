@@ -66,15 +66,17 @@ bool Verifier::check_frame(Bytes bytes, const std::string& name, std::uint64_t o
     if (look.found == segment::Found::nothing) reason = "a frame is missing";
     if (look.found == segment::Found::item)
         reason = segment::verify_frame(FrameView(bytes.data()), store_seed_);
-    if (reason != nullptr) damage(name, offset, reason);
-    else report_.records += FrameView(bytes.data()).count();
+    if (reason != nullptr)
+        damage(name, offset, reason);
+    else
+        report_.records += FrameView(bytes.data()).count();
     return look.found == segment::Found::item;
 }
 
 void Verifier::check_order(Bytes bytes, const std::string& name, const PackState& pack) {
     for (std::uint64_t at = pack.info.order_offset; at < pack.info.bytes;) {
-        const auto block = index::decode_order_block(bytes.subspan(at), pack.info.number, store_seed_,
-                                                     name, at);
+        const auto block =
+            index::decode_order_block(bytes.subspan(at), pack.info.number, store_seed_, name, at);
         if (!block) return damage(name, at, block.error().message());
         at += block->bytes;
     }
@@ -85,8 +87,9 @@ Result<void> Verifier::check_pack(const PackState& pack) {
     auto read_bytes = read(name);
     if (!read_bytes && read_bytes.error().code() != Errc::not_found) return read_bytes.error();
     if (!read_bytes || read_bytes->size() < pack.info.bytes) {
-        damage(name, 0, fmt::format("the file has {} bytes, the catalog speaks of {}",
-                                    read_bytes ? read_bytes->size() : 0, pack.info.bytes));
+        damage(name, 0,
+               fmt::format("the file has {} bytes, the catalog speaks of {}",
+                           read_bytes ? read_bytes->size() : 0, pack.info.bytes));
         return {};
     }
     const Bytes bytes = Bytes(*read_bytes).first(pack.info.bytes);
@@ -115,8 +118,8 @@ void Verifier::check_piece(Bytes bytes, const std::string& name, const segment::
         at += FrameView(bytes.data() + at).padded_length();
     }
     check_zeros(bytes, name, end, piece.index_offset);
-    const auto index = index::SparseIndex::decode(bytes.subspan(piece.index_offset, piece.index_bytes),
-                                                  piece, store_seed_, name);
+    const auto index = index::SparseIndex::decode(
+        bytes.subspan(piece.index_offset, piece.index_bytes), piece, store_seed_, name);
     if (!index) damage(name, piece.index_offset, index.error().message());
 }
 
@@ -127,8 +130,9 @@ Result<void> Verifier::check_segment_file(const std::vector<segment::Piece>& pie
     auto bytes = read(name);
     if (!bytes && bytes.error().code() != Errc::not_found) return bytes.error();
     if (!bytes || bytes->size() < expected) {
-        damage(name, 0, fmt::format("the file has {} bytes, the catalog speaks of {}",
-                                    bytes ? bytes->size() : 0, expected));
+        damage(name, 0,
+               fmt::format("the file has {} bytes, the catalog speaks of {}",
+                           bytes ? bytes->size() : 0, expected));
         return {};
     }
     check_header(*bytes, name, segment::FileKind::segment, last.file);

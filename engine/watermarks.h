@@ -9,8 +9,8 @@
 
 namespace braid {
 
-/// How far the store has come. Both rise only; one store of one integer shows a whole batch to every
-/// reader at once. Raised under the commit lock; read by anybody.
+/// How far the store has come. Both rise only; one store of one integer shows a whole batch to
+/// every reader at once. Raised under the commit lock; read by anybody.
 class Watermarks {
 public:
     /// Pairs with `raise`: what was written before it is visible to whoever sees the new value.
@@ -54,7 +54,7 @@ private:
 
     std::atomic<std::uint64_t> committed_{0};
     std::atomic<std::uint64_t> durable_{0};
-    std::atomic<std::uint32_t> changes_{0};   // futex word; seq_cst against sleepers_
+    std::atomic<std::uint32_t> changes_{0};  // futex word; seq_cst against sleepers_
     std::atomic<std::uint32_t> sleepers_{0};
 };
 

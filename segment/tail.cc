@@ -89,7 +89,8 @@ const TailNode* find_position(const TailNode* newest, Position position,
     const TailNode* node = newest;
     if (node == nullptr || node->last_sequence() <= drained) return nullptr;
     while (node->first_position > position) {
-        const bool far = node->jump_last_sequence > drained && node->jump->first_position > position;
+        const bool far =
+            node->jump_last_sequence > drained && node->jump->first_position > position;
         node = far ? node->jump : before(node, drained);
         if (node == nullptr) return nullptr;
     }

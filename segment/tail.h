@@ -18,8 +18,8 @@ class Chunk;
 /// A frame in memory that no drain has moved yet, linked to the segment's older ones. Never changed
 /// once it can be seen.
 ///
-/// Besides the frame before it, each node knows one far behind it, chosen so that any older frame of the
-/// chain is found in O(log n) steps (Myers, "An applicative random-access stack", 1983).
+/// Besides the frame before it, each node knows one far behind it, chosen so that any older frame
+/// of the chain is found in O(log n) steps (Myers, "An applicative random-access stack", 1983).
 struct TailNode {
     const std::byte* frame = nullptr;
     const TailNode* previous = nullptr;  ///< may be drained: see `oldest` in the walks below
@@ -39,7 +39,8 @@ struct TailNode {
 
 /// Memory for the items of consecutive transactions as the log has them, and behind them, growing
 /// downwards, one node a frame: so both stand in position order. One thread fills it (under the
-/// sequencer's lock); any thread may read what a watermark has made visible, while it holds the chunk.
+/// sequencer's lock); any thread may read what a watermark has made visible, while it holds the
+/// chunk.
 class Chunk : public std::enable_shared_from_this<Chunk> {
 public:
     Chunk(std::size_t bytes, Position first_position);
@@ -85,11 +86,13 @@ private:
     std::atomic<std::size_t> published_{0};
 };
 
-/// The segment's node that holds `sequence`, walking back from `newest`; nullptr if it lies beyond the
-/// newest or at or before `drained`. The caller keeps the chunks of everything beyond `drained` alive.
+/// The segment's node that holds `sequence`, walking back from `newest`; nullptr if it lies beyond
+/// the newest or at or before `drained`. The caller keeps the chunks of everything beyond `drained`
+/// alive.
 [[nodiscard]] const TailNode* find_sequence(const TailNode* newest, Sequence sequence,
                                             Sequence drained) noexcept;
-/// The segment's newest node whose first position is at or before `position`; nullptr if that is drained.
+/// The segment's newest node whose first position is at or before `position`; nullptr if that is
+/// drained.
 [[nodiscard]] const TailNode* find_position(const TailNode* newest, Position position,
                                             Sequence drained) noexcept;
 /// The node before, or nullptr if that is drained.
@@ -102,15 +105,17 @@ class Arena {
 public:
     explicit Arena(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
 
-    /// The chunk for a transaction of this size: the last one, or a new one that becomes the last. May
-    /// throw std::bad_alloc, and has then changed nothing. One thread (the sequencer's lock).
+    /// The chunk for a transaction of this size: the last one, or a new one that becomes the last.
+    /// May throw std::bad_alloc, and has then changed nothing. One thread (the sequencer's lock).
     Chunk& chunk_for(std::size_t item_bytes, std::size_t frames, Position next_position);
     /// What memory `chunk_for` would add.
     [[nodiscard]] std::size_t growth_for(std::size_t item_bytes, std::size_t frames) const;
-    /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any thread.
+    /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any
+    /// thread.
     [[nodiscard]] std::shared_ptr<Chunk> find(Position position) const;
-    /// Takes out the chunks whose nodes all lie at or before `position`; `sequenced` is the last position
-    /// given out. To be let go once no reader can be walking in them. Under the sequencer's lock.
+    /// Takes out the chunks whose nodes all lie at or before `position`; `sequenced` is the last
+    /// position given out. To be let go once no reader can be walking in them. Under the
+    /// sequencer's lock.
     [[nodiscard]] std::vector<std::shared_ptr<Chunk>> take_through(Position position,
                                                                    Position sequenced);
     /// All chunks, oldest first. Any thread.

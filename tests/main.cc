@@ -12,7 +12,9 @@ namespace {
 Io backend = Io::automatic;
 }
 
-Io io() { return backend; }
+Io io() {
+    return backend;
+}
 
 }  // namespace braid::test
 

@@ -110,7 +110,7 @@ executables() {
     ninja -C "$directory" -t targets all | sed -n "s,^\($folder/[A-Za-z0-9_-]*\): .*_LINKER.*,\1,p"
 }
 
-# build DIRECTORY WHAT COMPILER MESON-OPTION…; WHAT is `all`, or `tests` for tests and tools only.
+# build DIRECTORY WHAT COMPILER MESON-OPTION…; WHAT is `all`, `tests` for tests and tools only, or a target.
 # A build that fails is one failure; its suites are not run.
 build() {
     local directory=$1 what=$2 log=$logs/build targets=()
@@ -122,6 +122,8 @@ build() {
     fi
     if [ "$what" = tests ]; then
         mapfile -t targets < <(executables "$directory" tests; executables "$directory" tools)
+    elif [ "$what" != all ]; then
+        targets=("$what")
     fi
     if ! ninja -C "$directory" "${targets[@]}" >"$log" 2>&1; then
         grep -E 'error|FAILED' "$log" | head -n 30
@@ -172,20 +174,20 @@ sanitized() {
 }
 
 released() {
-    build build-release all g++ -Dbuildtype=release || return
+    build build-release all g++ -Dbuildtype=release -Doptimization=2 || return
     # shellcheck disable=SC2046
     run_suites build-release $(io_paths)
 }
 
 clanged() {
-    build build-clang all clang++ -Dbuildtype=debugoptimized || return
+    build build-clang all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false || return
     run_suites build-clang auto
 }
 
 # Only what several threads do: everything else would be slow and teach nothing.
 raced() {
     local test without_aslr=() passed_before=$passed
-    build build-tsan tests g++ -Dbuildtype=debugoptimized -Db_sanitize=thread || return
+    build build-tsan tests/test_engine g++ -Dbuildtype=debug -Doptimization=1 -Db_sanitize=thread || return
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     # The sanitizer of GCC 12 cannot place its shadow where the kernel randomizes addresses widely.
     if setarch -R true 2>/dev/null; then without_aslr=(setarch -R); fi

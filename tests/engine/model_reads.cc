@@ -140,7 +140,7 @@ void ModelRun::compare(const Store& store, const ModelSelection& selection, Leve
         }
         compare_entry(**next);
         got.push_back((*next)->position.value);
-        check_cursor(reader.cursor(), got.back());
+        check_cursor(reader.cursor(), std::max(got.front(), got.back()));
     }
     check(reader.next() == nullptr, "an end, and then something");
     check(highest_cursor(selection) <= model_.last_position(),
@@ -300,7 +300,8 @@ void ModelRun::stat() {
     check(stat.spaces == spaces && stat.segments == model_.segment_count(),
           fmt::format("stat: {} spaces and {} segments, expected {} and {}", stat.spaces,
                       stat.segments, spaces, model_.segment_count()));
-    check(stat.unknown_files.empty(), "stat: unknown files");
+    check(stat.unknown_files.empty(),
+          stat.unknown_files.empty() ? "" : "stat: an unknown file: " + stat.unknown_files.front());
     check(stat.torn_bytes == 0, "stat: a torn tail: " + stat.torn_tail);
 }
 

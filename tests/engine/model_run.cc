@@ -288,7 +288,13 @@ void ModelRun::check_receipt(const Receipt& receipt, const ModelOutcome& outcome
     for (const SequenceRange& range : receipt.segments) {
         ranges.emplace_back(range.first.value, range.last.value);
     }
-    check(ranges == outcome.ranges, "other sequences in the receipt");
+    const auto text = [](const auto& pairs) {
+        std::string all;
+        for (const auto& [first, last] : pairs) all += fmt::format(" {}..{}", first, last);
+        return all;
+    };
+    check(ranges == outcome.ranges, fmt::format("sequences in the receipt:{}; expected{}",
+                                                text(ranges), text(outcome.ranges)));
     if (outcome.transaction == 0) return;
     if (const auto problem = model_.learn_timestamp(outcome.transaction, receipt.timestamp.value)) {
         throw Mismatch(*problem);

@@ -123,7 +123,7 @@ private:
                  std::uint64_t low);
     void compare_entry(const Entry& entry);
     void check_refusal(const Error& error, const ModelSelection& selection, std::uint64_t low);
-    void check_cursor(Position cursor, std::uint64_t last_seen) const;
+    void check_cursor(Position cursor, std::uint64_t highest_seen) const;
     void compare_everything();
     void peek(Random& random);
     void status(Random& random);

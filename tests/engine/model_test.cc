@@ -22,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// A history may not take longer; one that does has met something that waits for ever.
-constexpr unsigned history_seconds_max = sanitized ? 240 : 120;
+constexpr unsigned history_seconds_max = sanitized ? 180 : 60;
 constexpr std::chrono::seconds shrink_time_max{30};
 
 struct History {
@@ -117,7 +117,12 @@ std::optional<Failure> play(const History& history, const Kept& kept) {
     return std::nullopt;
 }
 
-/// Leaves out steps, in ever smaller stretches, as long as it goes on failing.
+/// What kind of failure it is: the first word, so that shrinking doesn't stray to another.
+std::string kind(const Failure& failure) {
+    return failure.what.substr(0, failure.what.find(' '));
+}
+
+/// Leaves out steps, in ever smaller stretches, as long as it goes on failing in the same way.
 Kept shrink(const History& history, Kept kept, Failure& failure) {
     const auto end = Clock::now() + shrink_time_max;
     kept.resize(failure.steps);
@@ -127,7 +132,8 @@ Kept shrink(const History& history, Kept kept, Failure& failure) {
             const std::size_t last = std::min(at + stretch, fewer.size());
             fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(at),
                         fewer.begin() + static_cast<std::ptrdiff_t>(last));
-            if (std::optional<Failure> still = play(history, fewer)) {
+            std::optional<Failure> still = play(history, fewer);
+            if (still && kind(*still) == kind(failure)) {
                 fewer.resize(still->steps);
                 kept = std::move(fewer);
                 failure = *std::move(still);
@@ -137,6 +143,16 @@ Kept shrink(const History& history, Kept kept, Failure& failure) {
         }
     }
     return kept;
+}
+
+/// Names in the sentences may hold any bytes.
+std::string printable(std::string_view text) {
+    std::string result;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        result += byte >= ' ' || c == '\n' ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+    }
+    return result;
 }
 
 std::string report(const History& history, const Kept& kept, const Failure& failure) {

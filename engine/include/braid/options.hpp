@@ -57,7 +57,8 @@ struct Options {
     std::uint64_t arena_chunk_bytes = std::uint64_t{1} << 20;
     /// A segment that brings this much to one drain gets a piece in its own append file.
     std::uint64_t piece_bytes_min = std::uint64_t{1} << 20;
-    /// Size at which a segment's own append file is followed by a new one; at least piece_bytes_min.
+    /// Size at which a segment's own append file is followed by a new one; at least
+    /// piece_bytes_min.
     std::uint64_t segment_file_bytes = std::uint64_t{256} << 20;
 
     /// Largest payload and metadata of one record; at most 64 MiB.

@@ -16,8 +16,8 @@ namespace braid {
 
 /// A page of a listing by name.
 struct Page {
-    std::string after{};         ///< only names beyond this one, in unsigned byte order
-    std::uint64_t limit = 0;     ///< 0 means no limit
+    std::string after{};      ///< only names beyond this one, in unsigned byte order
+    std::uint64_t limit = 0;  ///< 0 means no limit
 };
 
 /// One directory with all its spaces. A handle: moving it is cheap, all members but `close`, moving
@@ -36,9 +36,9 @@ public:
     Store& operator=(Store&&) noexcept;
     ~Store();
 
-    /// Flushes and drains everything, and frees the directory. Commits under way are finished first;
-    /// later calls get `closed`. The error says what could not be written; what was acknowledged as
-    /// durable is safe in any case.
+    /// Flushes and drains everything, and frees the directory. Commits under way are finished
+    /// first; later calls get `closed`. The error says what could not be written; what was
+    /// acknowledged as durable is safe in any case.
     Result<void> close();
 
     /// A new, empty transaction. `read_only`: its commit is `invalid_argument`.

@@ -26,13 +26,21 @@ struct Expectation {
 
 namespace expect {
 /// No demand.
-constexpr Expectation any() { return {}; }
+constexpr Expectation any() {
+    return {};
+}
 /// The segment never had an entry.
-constexpr Expectation none() { return {Expectation::Kind::none, {}}; }
+constexpr Expectation none() {
+    return {Expectation::Kind::none, {}};
+}
 /// The segment has had an entry.
-constexpr Expectation exists() { return {Expectation::Kind::exists, {}}; }
+constexpr Expectation exists() {
+    return {Expectation::Kind::exists, {}};
+}
 /// The next entry gets `sequence`. 0 is never met.
-constexpr Expectation sequence(Sequence sequence) { return {Expectation::Kind::sequence, sequence}; }
+constexpr Expectation sequence(Sequence sequence) {
+    return {Expectation::Kind::sequence, sequence};
+}
 /// The segment's last entry has `sequence` (0: there is none): the next one gets sequence + 1.
 constexpr Expectation last(Sequence sequence) {
     return {Expectation::Kind::sequence, sequence + 1};
@@ -74,8 +82,9 @@ struct Receipt {
     boost::container::small_vector<SequenceRange, 2> segments;
 };
 
-/// Called once with the outcome, on whatever thread finds it out: one of the store's, one that commits,
-/// or the caller's before `commit_async` returns. It must not block, throw, or close the store.
+/// Called once with the outcome, on whatever thread finds it out: one of the store's, one that
+/// commits, or the caller's before `commit_async` returns. It must not block, throw, or close the
+/// store.
 using CommitCallback = std::function<void(Result<Receipt>)>;
 
 class Engine;

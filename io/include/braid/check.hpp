@@ -6,8 +6,8 @@
 
 namespace braid {
 
-/// Called when an invariant of Braid's own is found broken: a bug in Braid, never bad input or a bad
-/// disk. It must not return. The default prints the sentence to stderr and aborts.
+/// Called when an invariant of Braid's own is found broken: a bug in Braid, never bad input or a
+/// bad disk. It must not return. The default prints the sentence to stderr and aborts.
 using CheckHandler = void (*)(std::string_view sentence);
 
 /// Replaces the handler for the whole process and returns the previous one. Any thread.
@@ -20,8 +20,8 @@ CheckHandler set_check_handler(CheckHandler handler) noexcept;
 
 /// Checks an invariant in release builds too; the further arguments are an {fmt} sentence with the
 /// values that a reader of the report needs.
-#define BRAID_CHECK(condition, ...)                                                  \
-    do {                                                                             \
-        if (!(condition)) [[unlikely]]                                               \
-            ::braid::check_failed(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__));   \
+#define BRAID_CHECK(condition, ...)                                                \
+    do {                                                                           \
+        if (!(condition)) [[unlikely]]                                             \
+            ::braid::check_failed(__FILE__, __LINE__, ::fmt::format(__VA_ARGS__)); \
     } while (false)

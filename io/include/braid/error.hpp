@@ -16,16 +16,16 @@ namespace braid {
 enum class Errc : std::uint8_t {
     invalid_argument = 1,  ///< The call itself is wrong. Trying again never helps.
     not_found,             ///< What was named isn't there. Helps once somebody has made it.
-    conflict,       ///< An expectation was not met; nothing was written. Read, decide, then try again.
-    out_of_range,   ///< A cursor stands beyond the end of what this store holds.
-    trimmed,        ///< A cursor stands below what retention has left. Going on is a choice.
-    too_large,      ///< A limit was passed; the sentence names it. Nothing was written.
-    corrupt,        ///< Stored bytes are damaged. Trying again never helps; see `braid verify`.
-    io,             ///< The operating system refused; `system_error()` says how. May help.
-    no_space,       ///< The disk or a budget is full; nothing was written. Helps once there is room.
-    locked,         ///< Another process has the store open for writing. Helps once it closes.
-    failed,         ///< An earlier log failure stopped this store. Reopening helps.
-    unknown_outcome,      ///< The log write failed or the store was closed under it: reopening decides.
+    conflict,  ///< An expectation was not met; nothing was written. Read, decide, then try again.
+    out_of_range,  ///< A cursor stands beyond the end of what this store holds.
+    trimmed,       ///< A cursor stands below what retention has left. Going on is a choice.
+    too_large,     ///< A limit was passed; the sentence names it. Nothing was written.
+    corrupt,       ///< Stored bytes are damaged. Trying again never helps; see `braid verify`.
+    io,            ///< The operating system refused; `system_error()` says how. May help.
+    no_space,      ///< The disk or a budget is full; nothing was written. Helps once there is room.
+    locked,        ///< Another process has the store open for writing. Helps once it closes.
+    failed,        ///< An earlier log failure stopped this store. Reopening helps.
+    unknown_outcome,  ///< The log write failed or the store was closed under it: reopening decides.
     unsupported_version,  ///< Made by a newer Braid. A newer Braid helps.
     cancelled,            ///< The caller gave up.
     closed,               ///< The store is closed. Trying again on this handle never helps.
@@ -39,8 +39,9 @@ struct Conflict {
     std::string space;
     std::string segment;
     std::string required;  ///< in words, such as "sequence 42" or "no entry"
-    Sequence required_sequence;  ///< the sequence that the first record would have had (0: none asked)
-    Sequence found;              ///< the sequence that it would get now: the segment's last + 1
+    Sequence
+        required_sequence;  ///< the sequence that the first record would have had (0: none asked)
+    Sequence found;         ///< the sequence that it would get now: the segment's last + 1
 };
 
 /// What retention has left behind a cursor that is too old.
@@ -49,8 +50,8 @@ struct Trimmed {
     Position first_left;
 };
 
-/// An error: a code, the system's errno where there was one (else 0), and a sentence for people that
-/// names file, offset, expected and found. Cheap to move; details are shared when copied.
+/// An error: a code, the system's errno where there was one (else 0), and a sentence for people
+/// that names file, offset, expected and found. Cheap to move; details are shared when copied.
 class Error {
 public:
     Error() = default;  // asked for by boost::system::result; no function returns one
