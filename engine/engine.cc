@@ -80,6 +80,11 @@ bool Engine::step_log(io::Queue& queue) {
     return group_->step(queue);
 }
 
+Result<bool> Engine::step_drain(io::Queue& queue) {
+    simulated_drain_queue_ = &queue;
+    return step_drain(queue, false);
+}
+
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::uint64_t drains = drain_->drains();
     auto moved = drain_->step(queue, block);
@@ -97,8 +102,10 @@ bool Engine::wants_drain() const {
 
 Result<void> Engine::drain_all(io::Queue& queue) {
     const std::scoped_lock lock(drain_mutex_);
+    // In a simulation a drain may be half done, its writes in flight in that queue.
+    io::Queue& used = simulated_drain_queue_ != nullptr ? *simulated_drain_queue_ : queue;
     for (;;) {
-        auto moved = step_drain(queue, true);
+        auto moved = step_drain(used, true);
         if (!moved) return moved.error();
         if (!*moved) return {};
     }
@@ -139,21 +146,25 @@ Result<void> Engine::make_room(const Sequencer::Need& need) {
     return group_->prepare(need.item_bytes);
 }
 
-void Engine::await(CommitBatch& batch, Result<Receipt> answer, CommitCallback* callback) {
-    if (callback == nullptr)
-        ++batch.waiters;
-    else
-        batch.callbacks.push_back({std::move(*callback), std::move(answer)});
+/// With a callback the answer goes with it.
+Engine::Submitted Engine::await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
+                                CommitCallback* callback) {
+    if (callback == nullptr) {
+        ++batch->waiters;
+        return {std::move(answer), std::move(batch)};
+    }
+    batch->callbacks.push_back({std::move(*callback), std::move(answer)});
+    return {Receipt{}, std::move(batch)};
 }
 
 /// A refusal, and a transaction that writes nothing, may have been judged on what nobody can see
 /// yet: the answer comes when it can be seen.
 Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, CommitCallback* callback) {
     if (sequencer_->last_position() <= watermarks_.committed()) return {std::move(answer), nullptr};
-    const std::shared_ptr<CommitBatch> cause = group_->newest();
-    await(*cause, answer, callback);
+    std::shared_ptr<CommitBatch> cause = group_->newest();
+    if (callback != nullptr) cause->due_ns = 0;
     wake_threads(*cause, 0, callback == nullptr ? never : 0);
-    return {std::move(answer), cause};
+    return await(std::move(cause), std::move(answer), callback);
 }
 
 void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns) {
@@ -191,18 +202,19 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
                 ? monotonic_ns() + static_cast<std::uint64_t>(
                                        std::chrono::nanoseconds(options_.flush_interval).count())
                 : (callback != nullptr ? 0 : never);
-        Sequencer::Sequenced done = sequencer_->sequence(body, need, now);
+        Sequencer::Sequenced done = sequencer_->reserve(body, need);
+        std::shared_ptr<CommitBatch> batch = group_->open_batch(need.item_bytes);
+        // From here on nothing allocates, nothing can be refused.
+        sequencer_->sequence(body, need, now, done);
+        group_->join(*batch, done.items, done.receipt.last_position, done.receipt.transaction, due);
         ++commits_;
         records_ += done.receipt.last_position - done.receipt.first_position + 1;
-        const auto batch =
-            group_->join(done.items, done.receipt.last_position, done.receipt.transaction, due);
         wake_threads(*batch, done.items.size(), due);
         if (buffered) {
             watermarks_.raise_committed(done.receipt.last_position);
             return {std::move(done.receipt), nullptr};
         }
-        await(*batch, done.receipt, callback);
-        return {std::move(done.receipt), batch};
+        return await(std::move(batch), std::move(done.receipt), callback);
     }
 }
 
@@ -210,7 +222,8 @@ Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     if (options_.read_only) return *refusal();
     Submitted submitted = submit(body, durability, nullptr);
     if (submitted.batch != nullptr)
-        if (auto waited = group_->wait(*submitted.batch); !waited) return waited.error();
+        if (auto waited = group_->wait(*submitted.batch); !waited)
+            return GroupCommit::after_failure(submitted.result, waited.error());
     return std::move(submitted.result);
 }
 

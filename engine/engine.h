@@ -77,7 +77,7 @@ public:
     // One turn each of the log's and the drain's work, never waiting, for simulations: with threads
     // none. False if there was nothing to do.
     bool step_log(io::Queue& queue);
-    [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block = false);
+    [[nodiscard]] Result<bool> step_drain(io::Queue& queue);
 
 private:
     friend class EngineThreads;
@@ -94,7 +94,9 @@ private:
     [[nodiscard]] Submitted submit(TransactionBody& body, Durability durability,
                                    CommitCallback* callback);
     [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, CommitCallback* callback);
-    void await(CommitBatch& batch, Result<Receipt> answer, CommitCallback* callback);
+    [[nodiscard]] static Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
+                                         CommitCallback* callback);
+    [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
     [[nodiscard]] std::optional<Error> refusal() const;
     [[nodiscard]] bool fits(const Sequencer::Need& need) const;
     [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);
@@ -129,8 +131,9 @@ private:
 
     std::mutex mutable drain_mutex_;  // the drain's role
     std::unique_ptr<Drain> drain_;
-    std::unique_ptr<io::Queue> drain_queue_;    // blocking, for callers that drain
-    io::Queue* simulated_log_queue_ = nullptr;  // that step_log was last called with
+    std::unique_ptr<io::Queue> drain_queue_;      // blocking, for callers that drain
+    io::Queue* simulated_log_queue_ = nullptr;    // that step_log was last called with
+    io::Queue* simulated_drain_queue_ = nullptr;  // likewise step_drain
 
     std::uint64_t commits_ = 0;        // under the sequencer's lock
     std::uint64_t records_ = 0;        // likewise

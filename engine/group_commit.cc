@@ -43,7 +43,8 @@ bool GroupCommit::extends_batch(std::uint64_t item_bytes) const {
 }
 
 std::uint64_t GroupCommit::log_cost(std::uint64_t item_bytes) const {
-    if (!extends_batch(item_bytes)) return wal::batch_bytes(item_bytes);
+    if (!extends_batch(item_bytes) || queue_.back()->body.bytes == 0)
+        return wal::batch_bytes(item_bytes);
     const std::uint64_t bytes = queue_.back()->body.bytes;
     return wal::batch_bytes(bytes + item_bytes) - wal::batch_bytes(bytes);
 }
@@ -54,20 +55,32 @@ bool GroupCommit::admits(std::uint64_t item_bytes) const {
     return next != nullptr && wal::batch_bytes(item_bytes) <= usable(next->capacity);
 }
 
-std::shared_ptr<CommitBatch> GroupCommit::join(Bytes items, Position last_position,
-                                               TransactionNumber transaction,
-                                               std::uint64_t due_ns) {
-    if (log_cost(items.size()) > assigned_room_) {
-        assigned_room_ = usable(unassigned()->capacity);
-        ++assigned_file_;
-    }
-    assigned_room_ -= log_cost(items.size());
-    if (!extends_batch(items.size())) {
-        queue_.push_back(std::make_shared<CommitBatch>());
-        queue_.back()->file = assigned_file_;
-        queue_.back()->due_ns = due_ns;
+std::shared_ptr<CommitBatch> GroupCommit::open_batch(std::uint64_t item_bytes) {
+    const bool next_file = log_cost(item_bytes) > assigned_room_;
+    if (next_file || !extends_batch(item_bytes)) {
+        auto batch = std::make_shared<CommitBatch>();
+        batch->body.pieces.reserve(1);
+        batch->callbacks.reserve(1);
+        queue_.push_back(batch);
+        if (next_file) {
+            assigned_room_ = usable(unassigned()->capacity);
+            ++assigned_file_;
+        }
+        batch->file = assigned_file_;
+        return batch;
     }
     CommitBatch& batch = *queue_.back();
+    const auto more = [](auto& list) {
+        if (list.size() == list.capacity()) list.reserve(2 * list.size() + 1);
+    };
+    more(batch.body.pieces);
+    more(batch.callbacks);
+    return queue_.back();
+}
+
+void GroupCommit::join(CommitBatch& batch, Bytes items, Position last_position,
+                       TransactionNumber transaction, std::uint64_t due_ns) noexcept {
+    assigned_room_ -= log_cost(items.size());
     std::vector<Bytes>& pieces = batch.body.pieces;
     if (!pieces.empty() && pieces.back().data() + pieces.back().size() == items.data())
         pieces.back() = {pieces.back().data(), pieces.back().size() + items.size()};
@@ -78,11 +91,12 @@ std::shared_ptr<CommitBatch> GroupCommit::join(Bytes items, Position last_positi
     batch.last_position = last_position;
     batch.due_ns = std::min(batch.due_ns, due_ns);
     pending_bytes_ += items.size();
-    return queue_.back();
 }
 
 std::shared_ptr<CommitBatch> GroupCommit::newest() const {
-    if (!queue_.empty()) return queue_.back();
+    // An empty one is left where memory ran out between opening it and joining it.
+    if (!queue_.empty() && queue_.back()->body.bytes != 0) return queue_.back();
+    if (queue_.size() > 1) return queue_[queue_.size() - 2];
     return in_flight_.empty() ? nullptr : in_flight_.back();
 }
 
@@ -105,7 +119,7 @@ bool GroupCommit::is_due(std::uint64_t now_ns) const {
 bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
     if (!writer_->ready()) return false;
     std::unique_lock lock(mutex);
-    if (queue_.empty() || failure_) return false;
+    if (queue_.empty() || queue_.front()->body.bytes == 0 || failure_) return false;
     const std::shared_ptr<CommitBatch> batch = queue_.front();
     if (only_full && writer_->in_flight() != 0 && batch->body.bytes < full_batch_bytes / 2)
         return false;
@@ -162,26 +176,30 @@ void GroupCommit::fail_all(Batches& done) {
     watermarks_.wake();
 }
 
+Error GroupCommit::after_failure(const Result<Receipt>& answer, const Error& unknown) {
+    if (answer) return unknown;
+    return Error(
+        Errc::failed,
+        fmt::format("nothing was written, and the store has stopped: {}", unknown.message()),
+        unknown.system_error());
+}
+
 void GroupCommit::wake(const Batches& done) {
     for (const auto& batch : done) {
         batch->state.store(CommitBatch::done, std::memory_order_release);
         io::futex_wake(batch->state);
         for (CommitBatch::Callback& callback : batch->callbacks)
-            callback.call(batch->error ? Result<Receipt>(*batch->error)
+            callback.call(batch->error ? after_failure(callback.result, *batch->error)
                                        : std::move(callback.result));
     }
 }
 
 bool GroupCommit::advance(io::Queue& queue, bool block) {
     const bool moved = writer_->step(queue, block);
-    if (const auto left = writer_->take_left()) {
-        const std::scoped_lock lock(files_mutex_);
-        files_.finished(left->slot, left->last_transaction);
-        files_.drained(drained_);
-    }
     Batches done;
     {
         const std::scoped_lock lock(mutex);
+        if (const auto left = writer_->take_left()) left_.push_back(*left);
         finish_written(done);
         if (writer_->error() && !failure_) fail_all(done);
     }
@@ -279,8 +297,19 @@ void GroupCommit::seal() {
     stop_leading();
 }
 
+void GroupCommit::tell_left_files() {
+    std::vector<wal::LogWriter::Left> left;
+    {
+        const std::scoped_lock lock(mutex);
+        left.swap(left_);
+    }
+    for (const auto& [slot, last_transaction] : left) files_.finished(slot, last_transaction);
+    files_.drained(drained_);
+}
+
 Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
     const std::scoped_lock files_lock(files_mutex_);
+    tell_left_files();
     const std::uint64_t needed = wal::batch_bytes(item_bytes) + 2 * io::block_bytes;
     {
         const std::scoped_lock lock(mutex);
@@ -307,13 +336,14 @@ bool GroupCommit::wants_file() {
 
 bool GroupCommit::wants_drain() {
     const std::scoped_lock lock(files_mutex_);
+    tell_left_files();
     return !files_.has_room(files_.next_capacity());
 }
 
 void GroupCommit::drained(TransactionNumber transaction) {
     const std::scoped_lock lock(files_mutex_);
     drained_ = transaction.value;
-    files_.drained(drained_);
+    tell_left_files();
 }
 
 Result<void> GroupCommit::shrink() {
@@ -328,9 +358,8 @@ Result<void> GroupCommit::shrink() {
         writer_->roll(*blocking_queue_, std::move(*small));
         while (!writer_->error() && !writer_->ready()) writer_->step(*blocking_queue_, true);
         if (writer_->error()) return *writer_->error();
-        if (const auto left = writer_->take_left())
-            files_.finished(left->slot, left->last_transaction);
-        files_.drained(drained_);
+        if (const auto left = writer_->take_left()) left_.push_back(*left);
+        tell_left_files();
     }
     return files_.trim(0);
 }

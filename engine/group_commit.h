@@ -22,9 +22,9 @@ namespace braid {
 struct CommitBatch {
     wal::BatchBody body;
     Position last_position;
-    std::uint64_t file = 0;     ///< ordinal of the log file that it goes to
-    std::uint64_t due_ns = 0;   ///< when the log thread is to see to it
-    std::uint32_t waiters = 0;  ///< blocking committers
+    std::uint64_t file = 0;                   ///< ordinal of the log file that it goes to
+    std::uint64_t due_ns = ~std::uint64_t{};  ///< when the log thread is to see to it
+    std::uint32_t waiters = 0;                ///< blocking committers
     struct Callback {
         CommitCallback call;
         Result<Receipt> result;  ///< if the batch becomes durable
@@ -53,14 +53,20 @@ public:
 
     /// (L) Whether the log has space in hand for a transaction of so many bytes.
     [[nodiscard]] bool admits(std::uint64_t item_bytes) const;
-    /// (L) Adds a sequenced transaction, which `admits` let pass, to the open batch. `due_ns`: when
-    /// the log thread must have begun to write it, if nobody else has.
-    std::shared_ptr<CommitBatch> join(Bytes items, Position last_position,
-                                      TransactionNumber transaction, std::uint64_t due_ns);
+    /// (L) The batch that a transaction of so many bytes, which `admits` let pass, will be in, with
+    /// memory for it and one more callback. May throw std::bad_alloc, and has then changed nothing
+    /// that counts.
+    [[nodiscard]] std::shared_ptr<CommitBatch> open_batch(std::uint64_t item_bytes);
+    /// (L) Adds the transaction, sequenced since, to that batch. `due_ns`: when the log thread must
+    /// have begun to write it, if nobody else has.
+    void join(CommitBatch& batch, Bytes items, Position last_position,
+              TransactionNumber transaction, std::uint64_t due_ns) noexcept;
     /// (L) The batch that was joined last, if it isn't durable yet.
     [[nodiscard]] std::shared_ptr<CommitBatch> newest() const;
     /// (L) Set by a failed log write: nothing is accepted any more.
     [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
+    /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
+    [[nodiscard]] static Error after_failure(const Result<Receipt>& answer, const Error& unknown);
     /// (L) Bytes sequenced and not handed to the log yet.
     [[nodiscard]] std::uint64_t pending_bytes() const noexcept { return pending_bytes_; }
     /// What the log thread plans its sleep by.
@@ -101,6 +107,7 @@ public:
     [[nodiscard]] bool wants_drain();
 
 private:
+    void tell_left_files();
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.
     [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;
@@ -129,7 +136,9 @@ private:
     Signal& log_thread_;
     std::function<void()> drive_;
 
-    std::mutex files_mutex_;  // of files_; taken before `mutex`, never while holding it
+    // Of files_; taken before `mutex`, never while holding it. Held while a file is made, so a
+    // leader never takes it.
+    std::mutex files_mutex_;
     wal::LogFiles files_;
     std::uint64_t drained_ = 0;  // last transaction in the catalog; under files_mutex_
 
@@ -139,6 +148,7 @@ private:
     std::uint64_t writer_capacity_ = 0;  // of the file being written
 
     // Under `mutex`.
+    std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet
     bool leading_ = false;
     std::deque<std::shared_ptr<CommitBatch>> queue_;      // not handed to the log
     std::deque<std::shared_ptr<CommitBatch>> in_flight_;  // handed to the log

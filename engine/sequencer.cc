@@ -118,14 +118,19 @@ void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState
     state.tail.store(node, std::memory_order_release);
 }
 
-Sequencer::Sequenced Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now) {
-    segment::Chunk& chunk = arena_.chunk_for(need.item_bytes, need.frames, position_ + 1);
+Sequencer::Sequenced Sequencer::reserve(const TransactionBody& body, const Need& need) {
     Sequenced done;
     for (const TransactionBody::Target& target : body.targets())
         if (target.records != 0)
             done.receipt.segments.push_back(
                 {target.state->last_sequence + 1, target.state->last_sequence + target.records});
-    // From here on nothing can fail.
+    done.chunk = &arena_.chunk_for(need.item_bytes, need.frames, position_ + 1);
+    return done;
+}
+
+void Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now,
+                         Sequenced& done) noexcept {
+    segment::Chunk& chunk = *done.chunk;
     ++transaction_;
     timestamp_ = std::max(now, timestamp_);
     done.receipt.transaction = transaction_;
@@ -151,7 +156,6 @@ Sequencer::Sequenced Sequencer::sequence(TransactionBody& body, const Need& need
     chunk.publish();
     done.receipt.last_position = position_;
     done.items = {items, need.item_bytes};
-    return done;
 }
 
 void Sequencer::restore(Position position, TransactionNumber transaction, Timestamp timestamp) {

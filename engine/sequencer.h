@@ -32,14 +32,17 @@ public:
     /// changed nothing that counts.
     [[nodiscard]] Need prepare(TransactionBody& body);
 
-    /// A transaction in its place.
+    /// A prepared transaction, before and after it is in its place.
     struct Sequenced {
+        segment::Chunk* chunk = nullptr;
         Receipt receipt;
         Bytes items;  ///< in the arena, as the log wants them
     };
-    /// Numbers the prepared transaction, which has records, and links it into the tails. Only
-    /// getting its chunk may throw, and has then changed nothing.
-    [[nodiscard]] Sequenced sequence(TransactionBody& body, const Need& need, Timestamp now);
+    /// Gets the memory that the prepared transaction, which has records, will stand in. May throw
+    /// std::bad_alloc, and has then changed nothing that counts.
+    [[nodiscard]] Sequenced reserve(const TransactionBody& body, const Need& need);
+    /// Numbers it and links it into the tails.
+    void sequence(TransactionBody& body, const Need& need, Timestamp now, Sequenced& done) noexcept;
 
     /// Recovery: takes over the transactions of a log batch that lie beyond `drained`. `corrupt`
     /// where an item is damaged or doesn't follow what came before.

@@ -42,6 +42,7 @@ public:
     [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
     /// In the order in which they were first named.
     [[nodiscard]] std::vector<Target>& targets() noexcept { return targets_; }
+    [[nodiscard]] const std::vector<Target>& targets() const noexcept { return targets_; }
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
     [[nodiscard]] bool has_records() const noexcept { return bytes_ != 0 || records_ != 0; }

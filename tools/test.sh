@@ -180,7 +180,7 @@ released() {
 }
 
 clanged() {
-    build build-clang all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false || return
+    build build-clang all clang++ -Dbuildtype=debug -Ddebug=false || return
     run_suites build-clang auto
 }
 
