@@ -1,0 +1,12 @@
+#include <benchmark/benchmark.h>
+
+#include "bench/place.h"
+
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    bench::describe_place();
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::ClearRegisteredBenchmarks();  // closes the stores that they keep
+    benchmark::Shutdown();
+}
