@@ -104,8 +104,8 @@ BENCHMARK_REGISTER_F(Durable, append)->Threads(1)->Threads(8)->Threads(64)->UseR
 
 BENCHMARK_DEFINE_F(Durable, transaction_of_4_segments)(benchmark::State& state) {
     Random random = random_of(state);
-    auto transaction = store_->begin();
     for (auto _ : state) {
+        auto transaction = store_->begin();
         for (int n = 0; n < 4; ++n) transaction.append(space, some_segment(random), payload());
         must(transaction.commit());
     }
