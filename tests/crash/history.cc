@@ -1,0 +1,21 @@
+#include "tests/crash/history.h"
+
+#include <fmt/format.h>
+
+namespace braid::crash {
+
+std::size_t History::submit(const PlannedTransaction& transaction) {
+    const std::uint64_t before = transactions_.empty() ? 0 : transactions_.back().last_position;
+    transactions_.push_back({&transaction, before + transaction.records.size(), {}});
+    return transactions_.size() - 1;
+}
+
+void History::sequenced(std::size_t index, const Receipt& receipt) {
+    Planned& planned = transactions_.at(index);
+    if (receipt.last_position != planned.last_position)
+        throw Broken(fmt::format("transaction {} was told that it ends at position {}, not {}",
+                                 index + 1, receipt.last_position.value, planned.last_position));
+    planned.stamp = {receipt.transaction, receipt.timestamp};
+}
+
+}  // namespace braid::crash

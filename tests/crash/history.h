@@ -1,0 +1,61 @@
+// What a store was told and what it has promised of that: what must be found after a crash.
+#pragma once
+
+#include <braid/transaction.hpp>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "tests/crash/workload.h"
+
+namespace braid::crash {
+
+/// A promise that wasn't kept.
+class Broken : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// Transactions in commit order with what is known of each. A store that is found later must hold
+/// the first n of them, and nothing else, where n is at least `durable`.
+class History {
+public:
+    struct Stamp {
+        TransactionNumber transaction;  ///< 0: not known yet
+        Timestamp timestamp;
+    };
+
+    /// A commit begins: from now on it may be there. Returns its index.
+    std::size_t submit(const PlannedTransaction& transaction);
+    /// What it was given.
+    void sequenced(std::size_t index, const Receipt& receipt);
+    /// It was acknowledged durable, and so was all before it.
+    void durable(std::size_t index) { durable_ = std::max(durable_, index + 1); }
+    void all_durable() { durable_ = transactions_.size(); }
+    /// The store was acknowledged to be there at all.
+    void created() noexcept { created_ = true; }
+    [[nodiscard]] bool is_created() const noexcept { return created_; }
+    [[nodiscard]] std::size_t size() const noexcept { return transactions_.size(); }
+
+    /// Compares an opened store with this: everything by every way of reading. Afterwards what it
+    /// served is promised and what it didn't have is gone. Throws Broken.
+    void check_and_adopt(const Engine& engine);
+
+private:
+    friend class StoreCheck;
+    struct Planned {
+        const PlannedTransaction* transaction = nullptr;
+        std::uint64_t last_position = 0;
+        Stamp stamp;
+    };
+
+    std::vector<Planned> transactions_;
+    std::size_t durable_ = 0;
+    bool created_ = false;
+};
+
+}  // namespace braid::crash

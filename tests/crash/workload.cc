@@ -1,0 +1,107 @@
+#include "tests/crash/workload.h"
+
+#include <fmt/format.h>
+
+#include "tests/sim/sim_inode.h"
+
+namespace braid::crash {
+namespace {
+
+using sim::Random;
+
+constexpr std::uint64_t kib = 1024;
+
+Options small_options(Random& random) {
+    constexpr std::uint32_t in_flight[] = {1, 2, 4};
+    Options options;
+    options.lock_wait = std::chrono::milliseconds(0);
+    options.log_file_bytes = 16 * kib;
+    options.log_bytes_max = 64 * kib;
+    options.arena_chunk_bytes = 4 * kib;
+    options.tail_bytes_max = random.flip() ? 16 * kib : 64 * kib;
+    options.piece_bytes_min = random.below(3) == 0 ? 64 * kib : 4 * kib;
+    options.segment_file_bytes = options.piece_bytes_min * (1 + random.below(6));
+    options.batches_in_flight = in_flight[random.below(3)];
+    options.read_mode = random.flip() ? ReadMode::mapped : ReadMode::copied;
+    return options;
+}
+
+/// Most are small; some need several blocks, a few a log file of their own.
+std::size_t payload_bytes(Random& random) {
+    switch (random.below(24)) {
+        case 0:
+            return 0;
+        case 1:
+            return 3000 + random.below(4000);
+        case 2:
+            return random.below(4) == 0 ? 9000 + random.below(9000) : 1500;
+        default:
+            return random.below(200);
+    }
+}
+
+PlannedRecord random_record(Random& random, std::uint64_t number) {
+    const std::uint64_t space = random.below(3);
+    PlannedRecord record;
+    record.space = fmt::format("s{}", space);
+    record.segment = fmt::format("g{}", random.below(1 + 2 * space));
+    record.payload = fmt::format("{}:", number);
+    record.payload.resize(payload_bytes(random), static_cast<char>('a' + number % 26));
+    if (random.below(5) == 0) record.metadata = fmt::format("m{}", number);
+    return record;
+}
+
+/// One record, a batch of one segment, or a mix of segments.
+PlannedTransaction random_transaction(Random& random, std::uint64_t& number) {
+    PlannedTransaction transaction;
+    const std::uint64_t kind = random.below(4);
+    const std::uint64_t count = kind < 2 ? 1 : 2 + random.below(8);
+    std::uint64_t bytes = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        PlannedRecord record = random_record(random, ++number);
+        if (kind == 2 && i > 0) {
+            record.space = transaction.records.front().space;
+            record.segment = transaction.records.front().segment;
+        }
+        bytes += record.payload.size();
+        if (i > 0 && bytes > 20 * kib) break;
+        transaction.records.push_back(std::move(record));
+    }
+    return transaction;
+}
+
+Step random_step(Random& random) {
+    constexpr Step steps[] = {
+        Step::commit,          Step::commit,          Step::commit,       Step::commit,
+        Step::commit_buffered, Step::commit_buffered, Step::commit_async, Step::commit_async,
+        Step::commit_async,    Step::commit_async,    Step::conflict,     Step::sync,
+        Step::step_log,        Step::step_log,        Step::step_log,     Step::step_drain,
+        Step::step_drain,      Step::step_drain,      Step::drain,        Step::clock,
+    };
+    if (random.below(30) == 0) return Step::reopen;
+    return steps[random.below(std::size(steps))];
+}
+
+bool writes(Step step) {
+    return step == Step::commit || step == Step::commit_buffered || step == Step::commit_async;
+}
+
+}  // namespace
+
+Workload make_workload(std::uint64_t seed) {
+    Random random(seed ^ 0x6372617368);
+    Workload workload;
+    workload.seed = seed;
+    workload.options = small_options(random);
+    std::uint64_t number = 0;
+    const std::uint64_t length = random.below(4) == 0 ? random.below(6) : 5 + random.below(60);
+    for (std::uint64_t i = 0; i < length; ++i) {
+        Operation operation{random_step(random), workload.transactions.size(), random.next()};
+        if (writes(operation.step))
+            workload.transactions.push_back(random_transaction(random, number));
+        workload.operations.push_back(operation);
+    }
+    return workload;
+}
+
+}  // namespace braid::crash

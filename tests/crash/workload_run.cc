@@ -1,0 +1,145 @@
+#include "tests/crash/workload_run.h"
+
+#include <fmt/format.h>
+
+namespace braid::crash {
+namespace {
+
+template <class T>
+void must(const Result<T>& result, std::string_view what) {
+    if (!result) throw Broken(fmt::format("{} failed: {}", what, result.error().message()));
+}
+
+}  // namespace
+
+void fill(TransactionBody& body, const PlannedTransaction& planned) {
+    for (const PlannedRecord& record : planned.records) {
+        const KeyValue pair{"key", record.metadata};
+        AppendOptions options;
+        if (!record.metadata.empty()) options.metadata = std::span(&pair, 1);
+        body.append(record.space, record.segment, as_bytes(record.payload), options);
+    }
+}
+
+WorkloadRun::~WorkloadRun() {
+    engine_.reset();
+}
+
+void WorkloadRun::open() {
+    Options options = workload_.options;
+    options.create = !history_.is_created();
+    auto engine = Engine::open(disk_.borrow(), options, Engine::Threads::none);
+    must(engine, "opening");
+    engine_ = std::move(*engine);
+    history_.created();
+    auto log_queue = disk_.make_queue(16, nullptr);
+    auto drain_queue = disk_.make_queue(16, nullptr);
+    must(log_queue, "a queue");
+    must(drain_queue, "a queue");
+    log_queue_ = std::move(*log_queue);
+    drain_queue_ = std::move(*drain_queue);
+}
+
+void WorkloadRun::close() {
+    must(engine_->close(), "closing");
+    history_.all_durable();
+    if (callbacks_due_ != 0) throw Broken("closed with a callback outstanding");
+    engine_.reset();
+    log_queue_.reset();
+    drain_queue_.reset();
+}
+
+void WorkloadRun::commit(const PlannedTransaction& planned, Durability durability) {
+    TransactionBody body(workload_.options);
+    fill(body, planned);
+    const std::size_t index = history_.submit(planned);
+    const auto receipt = engine_->commit(body, durability);
+    must(receipt, "a commit");
+    history_.sequenced(index, *receipt);
+    if (durability == Durability::durable) history_.durable(index);
+}
+
+void WorkloadRun::commit_async(const PlannedTransaction& planned) {
+    TransactionBody body(workload_.options);
+    fill(body, planned);
+    const std::size_t index = history_.submit(planned);
+    ++callbacks_due_;
+    engine_->commit_async(
+        body,
+        [this, index](const Result<Receipt>& receipt) {
+            --callbacks_due_;
+            if (!receipt) {
+                broken_ = "an asynchronous commit failed: " + receipt.error().message();
+                return;
+            }
+            try {
+                history_.sequenced(index, *receipt);
+            } catch (const Broken& broken) {
+                broken_ = broken.what();
+            }
+            history_.durable(index);
+        },
+        Durability::durable);
+}
+
+/// A refusal leaves nothing behind.
+void WorkloadRun::conflict(std::uint64_t pick) {
+    TransactionBody body(workload_.options);
+    const std::string segment = fmt::format("g{}", pick % 3);
+    body.append("s1", segment, as_bytes("never"), {.expect = expect::sequence(1'000'000)});
+    body.append("never", "never", as_bytes("never"), {});
+    const auto receipt = engine_->commit(body, Durability::durable);
+    if (receipt || receipt.error().code() != Errc::conflict)
+        throw Broken("a condition that isn't met was not a conflict");
+}
+
+void WorkloadRun::set_clock(std::uint64_t pick) {
+    const std::uint64_t now = disk_.now().value;
+    const std::uint64_t by = pick % 5'000'000'000;
+    disk_.set_clock((pick >> 40) % 2 == 0 ? now + by : now - by, (pick >> 41) % 3);
+}
+
+void WorkloadRun::apply(const Operation& operation) {
+    switch (operation.step) {
+        case Step::commit:
+            return commit(workload_.transactions[operation.transaction], Durability::durable);
+        case Step::commit_buffered:
+            return commit(workload_.transactions[operation.transaction], Durability::buffered);
+        case Step::commit_async:
+            return commit_async(workload_.transactions[operation.transaction]);
+        case Step::conflict:
+            return conflict(operation.pick);
+        case Step::sync:
+            must(engine_->sync(), "a sync");
+            return history_.all_durable();
+        case Step::step_log:
+            for (std::uint64_t i = 0; i <= operation.pick % 6; ++i) engine_->step_log(*log_queue_);
+            return;
+        case Step::step_drain:
+            for (std::uint64_t i = 0; i <= operation.pick % 8; ++i)
+                must(engine_->step_drain(*drain_queue_), "a move of the drain");
+            return;
+        case Step::drain:
+            must(engine_->drain(), "a drain");
+            return history_.all_durable();
+        case Step::clock:
+            return set_clock(operation.pick);
+        case Step::reopen:
+            close();
+            return open();
+    }
+}
+
+void WorkloadRun::run() {
+    open();
+    for (const Operation& operation : workload_.operations) {
+        apply(operation);
+        if (!broken_.empty()) throw Broken(broken_);
+    }
+    close();
+    open();
+    history_.check_and_adopt(*engine_);
+    close();
+}
+
+}  // namespace braid::crash

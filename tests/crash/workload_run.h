@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+
+#include "tests/crash/history.h"
+#include "tests/crash/workload.h"
+#include "tests/sim/sim_disk.h"
+
+namespace braid::crash {
+
+/// A store at work on a simulated disk, on one thread, with what it has promised so far.
+class WorkloadRun {
+public:
+    WorkloadRun(sim::SimDisk& disk, const Workload& workload) : disk_(disk), workload_(workload) {}
+    ~WorkloadRun();
+    WorkloadRun(const WorkloadRun&) = delete;
+    WorkloadRun& operator=(const WorkloadRun&) = delete;
+
+    /// All of it, with opening and closing. Throws Broken where a call fails that mustn't.
+    void run();
+    /// True at any moment, also in the middle of an I/O.
+    [[nodiscard]] const History& history() const noexcept { return history_; }
+
+private:
+    void open();
+    void close();
+    void apply(const Operation& operation);
+    void commit(const PlannedTransaction& planned, Durability durability);
+    void commit_async(const PlannedTransaction& planned);
+    void conflict(std::uint64_t pick);
+    void set_clock(std::uint64_t pick);
+
+    sim::SimDisk& disk_;
+    const Workload& workload_;
+    History history_;
+    std::unique_ptr<io::Queue> log_queue_;
+    std::unique_ptr<io::Queue> drain_queue_;
+    std::shared_ptr<Engine> engine_;
+    std::uint64_t callbacks_due_ = 0;
+    std::string broken_;  // by a callback, which can't throw
+};
+
+/// Adds a planned transaction's records.
+void fill(TransactionBody& body, const PlannedTransaction& planned);
+
+}  // namespace braid::crash
