@@ -5,7 +5,8 @@
 #include <atomic>
 #include <braid/store.hpp>
 #include <optional>
-#include <thread>
+#include <utility>
+#include <vector>
 
 #include "bench/floor.h"
 #include "bench/records.h"
@@ -14,7 +15,7 @@ namespace bench {
 namespace {
 
 constexpr std::size_t segment_count = 1000;
-constexpr std::int64_t async_window = 16'384;
+constexpr int async_window = 16'384;
 
 /// One block a write, durable when the call returns: what a log that groups nothing could do.
 class Floor : public benchmark::Fixture {
@@ -117,21 +118,20 @@ BENCHMARK_REGISTER_F(Durable, transaction_of_4_segments)->Threads(8)->UseRealTim
 BENCHMARK_DEFINE_F(Durable, async)(benchmark::State& state) {
     Random random = random_of(state);
     auto transaction = store_->begin();
-    std::atomic<std::int64_t> acknowledged{0};
-    std::int64_t sent = 0;
+    std::atomic<int> left{0};  // of the window; an int, so that waiting sleeps on it itself
     const auto count = [&](braid::Result<braid::Receipt> receipt) {
         must(std::move(receipt));
-        acknowledged.fetch_add(1, std::memory_order_release);
+        if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) left.notify_one();
     };
     for (auto _ : state) {
-        for (std::int64_t n = 0; n < async_window; ++n) {
+        left.store(async_window, std::memory_order_relaxed);
+        for (int n = 0; n < async_window; ++n) {
             transaction.append(space, some_segment(random), payload());
             transaction.commit_async(count);
         }
-        sent += async_window;
-        while (acknowledged.load(std::memory_order_acquire) < sent) std::this_thread::yield();
+        for (int now = 0; (now = left.load(std::memory_order_acquire)) != 0;) left.wait(now);
     }
-    state.SetItemsProcessed(sent);
+    state.SetItemsProcessed(state.iterations() * async_window);
 }
 BENCHMARK_REGISTER_F(Durable, async)->UseRealTime();
 
