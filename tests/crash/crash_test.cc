@@ -57,7 +57,7 @@ TEST_CASE("crash: what was acknowledged survives a power cut at any change of th
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     set_check_handler(before);
     MESSAGE("crash: seeds ", first, " to ", seed, ": ", tally.cuts, " cuts, ", tally.points,
-            " points, ", tally.double_points, " double points, ",
+            " points (", tally.kills, " kills), ", tally.double_points, " double points, ",
             static_cast<std::uint64_t>(static_cast<double>(tally.points + tally.double_points) /
                                        seconds),
             " points/s");

@@ -61,30 +61,38 @@ void Explorer::cut(const SimDisk& disk, const History& history, const Change& ch
         place_ = fmt::format("cut in {}, survival {}", place, i);
         ++tally_.points;
         const std::uint64_t seed = mix(mix(workload_.seed, change.number), i);
-        try_survival(disk, history, seed);
+        try_survival(disk.after_crash(seed), history, false, seed);
     }
+    const std::uint64_t seed = mix(~workload_.seed, change.number);
+    if (failed() || seed % thoroughness_.kill_share != 0) return;
+    // What the dead process wrote is still seen, and still unsynced: no recovery may rely on it.
+    place_ = fmt::format("killed in {}", place);
+    ++tally_.points;
+    ++tally_.kills;
+    try_survival(disk.clone(), history, true, seed);
 }
 
-void Explorer::try_survival(const SimDisk& disk, const History& promised, std::uint64_t seed) {
-    const std::unique_ptr<SimDisk> crashed = disk.after_crash(seed);
+void Explorer::try_survival(std::unique_ptr<SimDisk> found, const History& promised, bool thorough,
+                            std::uint64_t seed) {
+    SimDisk& disk = *found;
     History history = promised;
     const std::string place = place_;
-    if (mix(seed, 1) % thoroughness_.double_share == 0) {
-        crashed->on_change([&](const Change& change) {
+    if (thorough || mix(seed, 1) % thoroughness_.double_share == 0) {
+        disk.on_change([&](const Change& change) {
             for (std::uint64_t i = 0; i < thoroughness_.double_survivals && !failed(); ++i) {
                 place_ =
                     fmt::format("{}; recovery cut in {}, survival {}", place, name_of(change), i);
-                recover_again(*crashed, history, mix(mix(seed, change.number), i));
+                recover_again(disk, history, mix(mix(seed, change.number), i));
             }
             if (!failed()) place_ = place;
         });
     }
     try {
-        recover(*crashed, history, seed);
+        recover(disk, history, thorough, seed);
     } catch (const Broken& broken) {
         note(broken.what());
     }
-    crashed->on_change({});
+    disk.on_change({});
 }
 
 std::shared_ptr<Engine> Explorer::open(SimDisk& disk, const History& history) {
@@ -95,12 +103,12 @@ std::shared_ptr<Engine> Explorer::open(SimDisk& disk, const History& history) {
     return std::move(*engine);
 }
 
-void Explorer::recover(SimDisk& disk, History& history, std::uint64_t seed) {
+void Explorer::recover(SimDisk& disk, History& history, bool thorough, std::uint64_t seed) {
     const std::shared_ptr<Engine> engine = open(disk, history);
     history.check_and_adopt(*engine);
-    if (mix(seed, 2) % thoroughness_.append_share == 0)
+    if (thorough || mix(seed, 2) % thoroughness_.append_share == 0)
         append_and_recover(disk, *engine, history, seed);
-    if (mix(seed, 3) % thoroughness_.verify_share == 0) verify_and_close(*engine);
+    if (thorough || mix(seed, 3) % thoroughness_.verify_share == 0) verify_and_close(*engine);
     disk.on_change({});
     disk.cut_power();  // closing then costs little, and is not what this point is about
 }
@@ -108,13 +116,15 @@ void Explorer::recover(SimDisk& disk, History& history, std::uint64_t seed) {
 /// What a recovery has served stays, and what is appended to it too.
 void Explorer::append_and_recover(SimDisk& disk, Engine& engine, History& history,
                                   std::uint64_t seed) {
-    TransactionBody body(workload_.options);
-    fill(body, afterwards());
-    const std::size_t index = history.submit(afterwards());
-    const auto receipt = engine.commit(body, Durability::durable);
-    if (!receipt) throw Broken("a commit after recovery failed: " + receipt.error().message());
-    history.sequenced(index, *receipt);
-    history.durable(index);
+    for (std::uint64_t i = 0; i <= mix(seed, 5) % 4; ++i) {
+        TransactionBody body(workload_.options);
+        fill(body, afterwards());
+        const std::size_t index = history.submit(afterwards());
+        const auto receipt = engine.commit(body, Durability::durable);
+        if (!receipt) throw Broken("a commit after recovery failed: " + receipt.error().message());
+        history.sequenced(index, *receipt);
+        history.durable(index);
+    }
     const std::unique_ptr<SimDisk> crashed = disk.after_crash(mix(seed, 4));
     History again = history;
     const std::shared_ptr<Engine> reopened = open(*crashed, again);
@@ -140,7 +150,7 @@ void Explorer::recover_again(const SimDisk& disk, History history, std::uint64_t
     ++tally_.double_points;
     const std::unique_ptr<SimDisk> crashed = disk.after_crash(seed);
     try {
-        recover(*crashed, history, seed);
+        recover(*crashed, history, false, seed);
     } catch (const Broken& broken) {
         note(broken.what());
     }

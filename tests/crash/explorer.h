@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,8 @@ namespace braid::crash {
 /// How much is tried at each cut.
 struct Thoroughness {
     std::uint64_t survivals = 4;         ///< of each cut of the workload
+    std::uint64_t kill_share = 8;        ///< at one cut in so many the process dies, too, but not
+                                         ///< the power, which goes later if at all
     std::uint64_t double_survivals = 1;  ///< of each cut of a recovery
     std::uint64_t double_share = 12;     ///< one point in so many has its recovery cut everywhere
     std::uint64_t append_share = 4;      ///< one in so many is written to, and crashes again
@@ -23,6 +26,7 @@ struct Thoroughness {
 struct Tally {
     std::uint64_t points = 0;
     std::uint64_t double_points = 0;  ///< not among the points
+    std::uint64_t kills = 0;          ///< among the points
     std::uint64_t cuts = 0;
 };
 
@@ -39,8 +43,9 @@ public:
 
 private:
     void cut(const sim::SimDisk& disk, const History& history, const sim::Change& change);
-    void try_survival(const sim::SimDisk& disk, const History& history, std::uint64_t seed);
-    void recover(sim::SimDisk& disk, History& history, std::uint64_t seed);
+    void try_survival(std::unique_ptr<sim::SimDisk> found, const History& history, bool thorough,
+                      std::uint64_t seed);
+    void recover(sim::SimDisk& disk, History& history, bool thorough, std::uint64_t seed);
     void append_and_recover(sim::SimDisk& disk, Engine& engine, History& history,
                             std::uint64_t seed);
     void verify_and_close(Engine& engine);
