@@ -96,9 +96,11 @@ Result<LogFiles::Taken> LogFiles::take(std::uint64_t capacity) {
     return make(capacity);
 }
 
-/// A file made for one large transaction isn't kept for small ones.
+/// A file made for one large transaction isn't kept for small ones. While an opening hasn't begun
+/// its file, none is removed: the newest header may have been read from a cache only, and without
+/// it the log ends in one of those that seem free.
 Result<void> LogFiles::remove_oversized(std::uint64_t capacity) {
-    if (capacity > sizes_.file_bytes) return {};
+    if (!begun_ || capacity > sizes_.file_bytes) return {};
     for (std::size_t i = slots_.size(); i-- > 0;) {
         if (slots_[i].state != Slot::State::free || slots_[i].capacity <= sizes_.file_bytes)
             continue;

@@ -158,6 +158,22 @@ TEST_CASE("log files: the newest file of a scan is out of reach until the new on
     CHECK(taken(files, file_bytes).slot == 1);
 }
 
+TEST_CASE("log files: an opening removes nothing before it has begun its file") {
+    sim::SimDisk disk;
+    {
+        LogFiles files(disk, sizes, {});
+        (void)taken(files, 16384);
+        (void)taken(files, 131072);
+    }
+    LogFiles files(disk, sizes, {{1, 16384, 4, 9, true, true}, {2, 131072, 3, 5, false, false}});
+    CHECK(taken(files, 16384).slot == 2);
+    CHECK(disk.exists("log-0002"));
+    files.finished(2, 10);
+    files.drained(10);
+    CHECK(taken(files, 16384).slot == 1);
+    CHECK_FALSE(disk.exists("log-0002"));
+}
+
 TEST_CASE("log files: a full log can still be opened") {
     sim::SimDisk disk;
     const LogSizes tight{file_bytes, file_bytes, 2 * file_bytes};
