@@ -1,8 +1,9 @@
 // Power cuts at every change that a store makes to its disk, and again in the recoveries.
 //
-//   BRAID_SEED=n     explores the workload of that seed only
-//   BRAID_CUT=n      only the cut in that change of it
-//   BRAID_SECONDS=n  for how long to explore new workloads; default 20
+//   BRAID_SEED=n      explores the random workload of that seed only
+//   BRAID_SEQUENCE=n  explores that short sequence only
+//   BRAID_CUT=n       only the cut in that change of it
+//   BRAID_SECONDS=n   for how long to explore, all in all; default 20
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -23,44 +24,84 @@ std::optional<std::uint64_t> number_from_environment(const char* name) {
     return std::strtoull(text, nullptr, 10);
 }
 
-std::uint64_t seed_under_way = 0;
+std::string repeat_with;  // in case the process ends with a broken invariant
 
 void say_seed_and_abort(std::string_view sentence) {
-    fmt::print(stderr, "{}\nrepeat with: BRAID_SEED={} test_crash -tc='crash*'\n", sentence,
-               seed_under_way);
+    fmt::print(stderr, "{}\n{}\n", sentence, repeat_with);
     ::abort();
 }
 
-bool explore(std::uint64_t seed, const Thoroughness& thoroughness, Tally& tally) {
-    seed_under_way = seed;
-    const Workload workload = make_workload(seed);
-    const std::string problem = Explorer(workload, thoroughness, tally).explore();
-    if (problem.empty()) return true;
-    FAIL_CHECK(problem << "\nrepeat with: BRAID_SEED=" << seed << " test_crash -tc='crash*'");
-    return false;
+/// Explores one workload after another and counts.
+class Exploration {
+public:
+    explicit Exploration(double share_of_budget)
+        : budget_(share_of_budget *
+                  static_cast<double>(number_from_environment("BRAID_SECONDS").value_or(20))),
+          handler_before_(set_check_handler(say_seed_and_abort)) {
+        thoroughness_.only_cut = number_from_environment("BRAID_CUT");
+    }
+    ~Exploration() { set_check_handler(handler_before_); }
+    Exploration(const Exploration&) = delete;
+    Exploration& operator=(const Exploration&) = delete;
+
+    [[nodiscard]] bool has_time() const { return seconds() < budget_; }
+    bool explore(const Workload& workload, std::string_view variable) {
+        repeat_with =
+            fmt::format("repeat with: {}={} test_crash -tc='crash*'", variable, workload.seed);
+        const std::string problem = Explorer(workload, thoroughness_, tally_).explore();
+        if (!problem.empty()) FAIL_CHECK(problem << "\n" << repeat_with);
+        return problem.empty();
+    }
+    [[nodiscard]] std::string story() const {
+        const auto all = static_cast<double>(tally_.points + tally_.double_points);
+        return fmt::format("{} cuts, {} points ({} kills), {} double points, {:.0f} points/s",
+                           tally_.cuts, tally_.points, tally_.kills, tally_.double_points,
+                           all / seconds());
+    }
+
+private:
+    [[nodiscard]] double seconds() const {
+        return std::chrono::duration<double>(Clock::now() - begin_).count();
+    }
+
+    const Clock::time_point begin_ = Clock::now();
+    const double budget_;
+    const CheckHandler handler_before_;
+    Thoroughness thoroughness_;
+    Tally tally_;
+};
+
+/// Where to begin, another place each time.
+std::uint64_t somewhere() {
+    return static_cast<std::uint64_t>(Clock::now().time_since_epoch().count()) % 1'000'000'000;
 }
 
 }  // namespace
 
 TEST_CASE("crash: what was acknowledged survives a power cut at any change of the disk") {
-    const CheckHandler before = set_check_handler(say_seed_and_abort);
-    Thoroughness thoroughness;
-    thoroughness.only_cut = number_from_environment("BRAID_CUT");
-    Tally tally;
-    const auto begin = Clock::now();
+    if (::getenv("BRAID_SEQUENCE") != nullptr) return;
+    Exploration exploration(0.6);
     const auto given = number_from_environment("BRAID_SEED");
-    const std::chrono::seconds budget(number_from_environment("BRAID_SECONDS").value_or(20));
-    const std::uint64_t first = given.value_or(
-        static_cast<std::uint64_t>(begin.time_since_epoch().count()) % 1'000'000'000);
+    const std::uint64_t first = given.value_or(somewhere());
     std::uint64_t seed = first;
-    while (explore(seed, thoroughness, tally) && !given && Clock::now() - begin < budget) ++seed;
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    set_check_handler(before);
-    MESSAGE("crash: seeds ", first, " to ", seed, ": ", tally.cuts, " cuts, ", tally.points,
-            " points (", tally.kills, " kills), ", tally.double_points, " double points, ",
-            static_cast<std::uint64_t>(static_cast<double>(tally.points + tally.double_points) /
-                                       seconds),
-            " points/s");
+    while (exploration.explore(make_workload(seed), "BRAID_SEED") && !given &&
+           exploration.has_time())
+        ++seed;
+    MESSAGE("crash: seeds ", first, " to ", seed, ": ", exploration.story());
+}
+
+TEST_CASE("crash: short sequences of operations on two segments survive a cut anywhere") {
+    if (::getenv("BRAID_SEED") != nullptr) return;
+    Exploration exploration(0.4);
+    const auto given = number_from_environment("BRAID_SEQUENCE");
+    const std::uint64_t first = given.value_or(somewhere()) % sequence_count;
+    std::uint64_t done = 0;
+    while (exploration.explore(make_sequence((first + done) % sequence_count), "BRAID_SEQUENCE")) {
+        ++done;
+        if (given || done == sequence_count || !exploration.has_time()) break;
+    }
+    MESSAGE("crash: ", done, " of ", sequence_count, " sequences, from ", first,
+            " on: ", exploration.story());
 }
 
 }  // namespace braid::crash

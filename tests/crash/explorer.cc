@@ -40,7 +40,7 @@ std::string Explorer::explore() {
     SimDisk disk(workload_.seed);
     try {
         WorkloadRun run(disk, workload_);
-        disk.on_change([&](const Change& change) { cut(disk, run.history(), change); });
+        disk.on_change([&](const Change& change) { cut(disk, run.promised(), change); });
         run.run();
         disk.on_change({});
     } catch (const Broken& broken) {

@@ -18,4 +18,10 @@ void History::sequenced(std::size_t index, const Receipt& receipt) {
     planned.stamp = {receipt.transaction, receipt.timestamp};
 }
 
+void History::durable_through(Position position) {
+    while (durable_ < transactions_.size() &&
+           transactions_[durable_].last_position <= position.value)
+        ++durable_;
+}
+
 }  // namespace braid::crash

@@ -35,6 +35,8 @@ public:
     void sequenced(std::size_t index, const Receipt& receipt);
     /// It was acknowledged durable, and so was all before it.
     void durable(std::size_t index) { durable_ = std::max(durable_, index + 1); }
+    /// A watermark said so: readers that want durable entries only may have seen it.
+    void durable_through(Position position);
     void all_durable() { durable_ = transactions_.size(); }
     /// The store was acknowledged to be there at all.
     void created() noexcept { created_ = true; }

@@ -48,4 +48,10 @@ struct Workload {
 
 [[nodiscard]] Workload make_workload(std::uint64_t seed);
 
+/// All sequences of up to three operations over two segments: there are so many, and this is one.
+inline constexpr std::uint64_t sequence_kinds = 10;
+inline constexpr std::uint64_t sequence_count = sequence_kinds + sequence_kinds * sequence_kinds +
+                                                sequence_kinds * sequence_kinds * sequence_kinds;
+[[nodiscard]] Workload make_sequence(std::uint64_t index);
+
 }  // namespace braid::crash

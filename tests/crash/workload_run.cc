@@ -25,6 +25,12 @@ WorkloadRun::~WorkloadRun() {
     engine_.reset();
 }
 
+History WorkloadRun::promised() const {
+    History history = history_;
+    if (engine_ != nullptr) history.durable_through(engine_->watermarks().durable());
+    return history;
+}
+
 void WorkloadRun::open() {
     Options options = workload_.options;
     options.create = !history_.is_created();

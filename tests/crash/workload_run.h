@@ -18,8 +18,8 @@ public:
 
     /// All of it, with opening and closing. Throws Broken where a call fails that mustn't.
     void run();
-    /// True at any moment, also in the middle of an I/O.
-    [[nodiscard]] const History& history() const noexcept { return history_; }
+    /// What is promised now, which may be in the middle of an I/O.
+    [[nodiscard]] History promised() const;
 
 private:
     void open();
