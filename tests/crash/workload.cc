@@ -94,12 +94,18 @@ Workload make_workload(std::uint64_t seed) {
     workload.seed = seed;
     workload.options = small_options(random);
     std::uint64_t number = 0;
+    // Some do little else than what puts several batches in flight.
+    const bool eager = random.below(3) == 0;
     const std::uint64_t length = random.below(4) == 0 ? random.below(6) : 5 + random.below(60);
     for (std::uint64_t i = 0; i < length; ++i) {
-        Operation operation{random_step(random), workload.transactions.size(), random.next()};
+        const Step step = eager && random.below(4) != 0 ? Step::commit_async : random_step(random);
+        Operation operation{step, workload.transactions.size(), random.next()};
         if (writes(operation.step))
             workload.transactions.push_back(random_transaction(random, number));
         workload.operations.push_back(operation);
+        // One small move sends a batch off while others are under way.
+        if (operation.step == Step::commit_async && random.below(3) != 0)
+            workload.operations.push_back({Step::step_log, 0, 0});
     }
     return workload;
 }
