@@ -204,8 +204,10 @@ TEST_CASE("K-07 concurrent: peek never goes back") {
 TEST_CASE(
     "S-10 concurrent: a reader that resumes in small steps beside 16 writers misses nothing") {
     constexpr std::uint64_t writers = 16;
-    const std::uint64_t each = scaled(5000);
     with_every_size([&](StoreFixture& fixture) {
+        // Small sizes drain all the time, which shows as much with fewer records.
+        const bool small = fixture.options().tail_bytes_max < (1 << 20);
+        const std::uint64_t each = scaled(small ? 1000 : 5000);
         OnceEach once;
         std::atomic<bool> stuck = false;
         std::thread reader([&] {
@@ -241,7 +243,7 @@ TEST_CASE(
 
 TEST_CASE("S-10 concurrent: a follower beside 8 writers misses nothing") {
     constexpr std::uint64_t writers = 8;
-    const std::uint64_t each = scaled(2000);
+    const std::uint64_t each = scaled(1000);
     for (const Level level : {Level::committed, Level::durable}) {
         with_every_size([&](StoreFixture& fixture) {
             OnceEach once;
@@ -365,7 +367,7 @@ TEST_CASE("X-09 concurrent: overlapping transactions in opposite order have one 
 }
 
 TEST_CASE("V-01 concurrent: what was committed is read at once beside 8 busy writers") {
-    const std::uint64_t rounds = sanitized ? 50 : 500;
+    const std::uint64_t rounds = sanitized ? 50 : 200;
     with_every_size([&](StoreFixture& fixture) {
         Busy busy(*fixture, 8);
         for (std::uint64_t i = 1; i <= rounds; ++i) {
