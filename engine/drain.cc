@@ -290,6 +290,7 @@ void Drain::finish_piece(Work& work) {
     const auto encoded = index->encode(piece, target_.store_seed);
     piece.index_bytes = encoded.size();
     output.bytes.insert(output.bytes.end(), encoded.begin(), encoded.end());
+    pad_to_block(output.bytes);  // over what a drain that never finished may have left here
 }
 
 void Drain::finish_record() {

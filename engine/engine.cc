@@ -162,7 +162,7 @@ Engine::Submitted Engine::await(std::shared_ptr<CommitBatch> batch, Result<Recei
 Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, CommitCallback* callback) {
     if (sequencer_->last_position() <= watermarks_.committed()) return {std::move(answer), nullptr};
     std::shared_ptr<CommitBatch> cause = group_->newest();
-    if (callback != nullptr) cause->due_ns = 0;
+    if (callback != nullptr) group_->hasten(*cause, 0);
     wake_threads(*cause, 0, callback == nullptr ? never : 0);
     return await(std::move(cause), std::move(answer), callback);
 }

@@ -89,8 +89,24 @@ void GroupCommit::join(CommitBatch& batch, Bytes items, Position last_position,
     batch.body.bytes += items.size();
     batch.body.last_transaction = transaction.value;
     batch.last_position = last_position;
-    batch.due_ns = std::min(batch.due_ns, due_ns);
     pending_bytes_ += items.size();
+    hasten(batch, due_ns);
+}
+
+void GroupCommit::hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept {
+    if (batch.due_ns <= due_ns) return;
+    batch.due_ns = due_ns;
+    // Batches are written in order: what is due makes due what stands before it.
+    for (const auto& before : queue_) {
+        before->due_ns = std::min(before->due_ns, due_ns);
+        if (before.get() == &batch) break;
+    }
+}
+
+CommitBatch* GroupCommit::first_waited_for() const {
+    for (const auto& batch : queue_)
+        if (batch->waiters != 0) return batch.get();
+    return nullptr;
 }
 
 std::shared_ptr<CommitBatch> GroupCommit::newest() const {
@@ -113,7 +129,7 @@ GroupCommit::Pulse GroupCommit::pulse() {
 
 bool GroupCommit::is_due(std::uint64_t now_ns) const {
     const auto due = next_due();
-    return due && *due <= now_ns && queue_.front()->waiters == 0;
+    return due && *due <= now_ns && first_waited_for() == nullptr;
 }
 
 bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
@@ -217,10 +233,11 @@ void GroupCommit::stop_leading() {
     const std::scoped_lock lock(mutex);
     leading_ = false;
     if (queue_.empty()) return;
-    CommitBatch& next = *queue_.front();
-    if (next.waiters == 0) return log_thread_.raise();
-    next.state.store(CommitBatch::lead, std::memory_order_release);
-    io::futex_wake(next.state, 1);
+    // Who waits for a later batch leads the earlier ones as well.
+    CommitBatch* next = first_waited_for();
+    if (next == nullptr) return log_thread_.raise();
+    next->state.store(CommitBatch::lead, std::memory_order_release);
+    io::futex_wake(next->state, 1);
 }
 
 void GroupCommit::lead_one() {

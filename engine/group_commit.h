@@ -65,6 +65,8 @@ public:
     [[nodiscard]] std::shared_ptr<CommitBatch> newest() const;
     /// (L) Set by a failed log write: nothing is accepted any more.
     [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
+    /// (L) Makes the batch due by then, and with it those before it.
+    void hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept;
     /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
     [[nodiscard]] static Error after_failure(const Result<Receipt>& answer, const Error& unknown);
     /// (L) Bytes sequenced and not handed to the log yet.
@@ -107,6 +109,8 @@ public:
     [[nodiscard]] bool wants_drain();
 
 private:
+    /// The first batch in the queue that somebody waits for: its waiter can lead.
+    [[nodiscard]] CommitBatch* first_waited_for() const;
     void tell_left_files();
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.

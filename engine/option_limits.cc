@@ -28,7 +28,7 @@ std::optional<std::string> options_problem(const Options& options) {
         {"log_file_bytes", options.log_file_bytes, 16 * kib, 4 * gib},
         {"log_bytes_max", options.log_bytes_max, 4 * options.log_file_bytes, 1024 * gib},
         {"batches_in_flight", options.batches_in_flight, 1, 16},
-        {"tail_bytes_max", options.tail_bytes_max, 16 * kib, 1024 * gib},
+        {"tail_bytes_max", options.tail_bytes_max, 16 * kib, 16 * gib},
         {"arena_chunk_bytes", options.arena_chunk_bytes, 4 * kib, 64 * mib},
         {"piece_bytes_min", options.piece_bytes_min, 4 * kib, gib},
         {"segment_file_bytes", options.segment_file_bytes, options.piece_bytes_min, 16 * gib},

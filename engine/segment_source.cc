@@ -14,6 +14,7 @@ using segment::TailNode;
 SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
                              Sequence from, Sequence to, bool backward)
     : storage_(storage),
+      recent_(storage.files),
       store_seed_(store_seed),
       segment_(segment),
       next_(backward ? to : std::max(from, Sequence(1))),
@@ -40,7 +41,7 @@ Result<void> SegmentSource::fill_from_tail(Window& window, std::size_t frames, S
     const TailNode* visible = segment::find_position(newest, end_, drained);
     if (visible == nullptr || (!backward_ && visible->last_sequence() < next_)) return {};
     // Nodes lead backward: start at the newest one wanted.
-    const Sequence top = backward_ ? next_ : next_ + (frames - 1);
+    const Sequence top = backward_ ? next_ : std::min(last_, Sequence(next_ + (frames - 1)));
     const TailNode* node =
         top < visible->last_sequence() ? find_sequence(visible, top, drained) : visible;
     std::vector<const TailNode*> nodes;
@@ -52,8 +53,12 @@ Result<void> SegmentSource::fill_from_tail(Window& window, std::size_t frames, S
     if (nodes.empty()) return {};
     next_ = backward_ ? nodes.back()->first_sequence - 1 : nodes.front()->last_sequence() + 1;
     if (!backward_) std::reverse(nodes.begin(), nodes.end());
-    for (const TailNode* one : nodes)
-        window.add(one->view(), &segment_, one->chunk->shared_from_this());
+    const segment::Chunk* pinned = nullptr;
+    for (const TailNode* one : nodes) {
+        if (one->chunk != pinned) window.pin(one->chunk->shared_from_this());
+        pinned = one->chunk;
+        window.add(one->view(), &segment_);
+    }
     return {};
 }
 
@@ -85,7 +90,7 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
     if (piece_sequence_ != next_ || next_ == piece.first_sequence) {
         auto index = storage_.sparse_index(piece);
         // Frames of a damaged piece are walked from its beginning, so that the good ones are given.
-        at = index ? index->seek(next_) : 0;
+        at = index ? (*index)->seek(next_) : 0;
     }
     window.pin(bytes->pin);
     // Backward, the frames up to the one wanted are walked, few as they are behind an indexed one.
@@ -126,13 +131,14 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
 
 Result<SegmentSource::Extent> SegmentSource::extent(Link link) {
     const PackState* pack = storage_.pack_number(link.pack());
-    const std::string name = segment::pack_name(link.pack());
-    if (pack == nullptr) return missing(name);
-    auto bytes = storage_.files.view(name, 0, pack->info.extents_end);
-    if (!bytes) return bytes.error();
-    auto view = segment::extent_at(bytes->bytes, pack->info.extents_end, link.offset(), name);
+    if (pack == nullptr) return missing(segment::pack_name(link.pack()));
+    auto file = recent_.get(0, link.pack(), pack->info.extents_end);
+    if (!file) return file.error();
+    const StoredBytes& stored = (*file)->stored;
+    auto view =
+        segment::extent_at(stored.bytes, pack->info.extents_end, link.offset(), (*file)->name);
     if (!view) return view.error();
-    return Extent{*view, bytes->pin};
+    return Extent{*view, stored.pin};
 }
 
 Result<void> SegmentSource::find_extents(Sequence low, Sequence high) {

@@ -34,6 +34,7 @@ private:
     [[nodiscard]] Error missing(const std::string& where) const;
 
     Storage& storage_;
+    RecentFiles recent_;
     std::uint64_t store_seed_;
     SegmentState& segment_;
     Sequence next_;  // forward: the lowest not given; backward: the highest

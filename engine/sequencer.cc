@@ -78,10 +78,15 @@ SpaceId Sequencer::space_id(SpaceState& space) {
 }
 
 void Sequencer::add_new_names(TransactionBody& body) {
+    const auto is_new = [](const TransactionBody::Target& target) {
+        return target.records != 0 && (target.state == nullptr || target.state->id == 0);
+    };
+    std::vector<TransactionBody::Target>& targets = body.targets();
+    if (std::none_of(targets.begin(), targets.end(), is_new)) return;
     const SegmentId first_segment = table_.next_segment();
     SegmentId next_segment = first_segment;
-    for (TransactionBody::Target& target : body.targets()) {
-        if (target.records == 0 || (target.state != nullptr && target.state->id != 0)) continue;
+    for (TransactionBody::Target& target : targets) {
+        if (!is_new(target)) continue;
         target.state = &table_.make(target.space, target.segment);
         const SpaceId space = space_id(*target.state->space);
         new_names_.push_back({changes_.size(), target.state->space, target.state});
@@ -120,10 +125,11 @@ void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState
 
 Sequencer::Sequenced Sequencer::reserve(const TransactionBody& body, const Need& need) {
     Sequenced done;
-    for (const TransactionBody::Target& target : body.targets())
-        if (target.records != 0)
-            done.receipt.segments.push_back(
-                {target.state->last_sequence + 1, target.state->last_sequence + target.records});
+    for (const std::uint32_t index : body.written()) {
+        const TransactionBody::Target& target = body.targets()[index];
+        const Sequence last = target.state->last_sequence;
+        done.receipt.segments.push_back({last + 1, last + target.records});
+    }
     done.chunk = &arena_.chunk_for(need.item_bytes, need.frames, position_ + 1);
     return done;
 }

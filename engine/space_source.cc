@@ -16,6 +16,7 @@ SpaceSource::SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& 
                          std::uint64_t store_seed, Choice choice, Position from, Position to,
                          bool backward)
     : storage_(storage),
+      recent_(storage.files),
       arena_(arena),
       table_(table),
       store_seed_(store_seed),
@@ -117,20 +118,20 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, cons
                                                 segment::pack_name(pack.info.number), entry.source,
                                                 pack.pieces.size()));
     const segment::Piece* piece = in_piece ? &pack.pieces[entry.source - 1] : nullptr;
-    const std::string name = in_piece ? segment::segment_file_name(piece->segment, piece->file)
-                                      : segment::pack_name(pack.info.number);
     const std::uint64_t end =
         in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
+    const auto file = in_piece ? recent_.get(piece->segment, piece->file, end)
+                               : recent_.get(0, pack.info.number, end);
+    if (!file) return file.error();
+    const StoredBytes& stored = (*file)->stored;
     const auto damaged = [&](std::string_view reason) {
         return Error(Errc::corrupt, fmt::format("space '{}': {} at offset {}: {} (position {})",
-                                                placed.space->name, name, entry.offset, reason,
-                                                entry.first_position.value));
+                                                placed.space->name, (*file)->name, entry.offset,
+                                                reason, entry.first_position.value));
     };
-    auto bytes = storage_.files.view(name, 0, end);
-    if (!bytes) return bytes.error();
     const std::uint64_t offset = entry.offset + (in_piece ? 0 : segment::extent_header_bytes);
     if (offset >= end) return damaged("the space order leads beyond the frames");
-    const Bytes left = bytes->bytes.subspan(offset);
+    const Bytes left = stored.bytes.subspan(offset, end - offset);
     if (segment::look(left).found != segment::Found::item) return damaged("no frame is here");
     const FrameView frame(left.data());
     if (const char* reason = segment::verify_frame(frame, store_seed_)) return damaged(reason);
@@ -141,7 +142,7 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, cons
     if (recent_segment_ == nullptr) return damaged("a frame of a segment that was never named");
     const Wanted* one = wanted(recent_segment_->space);
     if (one == nullptr) return damaged("the frame isn't of the space");
-    window.add(frame, recent_segment_, std::move(bytes->pin), one->after);
+    window.add(frame, recent_segment_, stored.pin, one->after);
     return {};
 }
 

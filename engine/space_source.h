@@ -51,6 +51,7 @@ private:
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
     Storage& storage_;
+    RecentFiles recent_;
     segment::Arena& arena_;
     SegmentTable& table_;
     std::uint64_t store_seed_;

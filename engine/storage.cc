@@ -111,7 +111,41 @@ void Storage::add(const index::CatalogRecord& record) {
     }
 }
 
-Result<index::SparseIndex> Storage::sparse_index(const segment::Piece& piece) {
+Result<const RecentFiles::Recent*> RecentFiles::get(SegmentId segment, std::uint32_t number,
+                                                    std::uint64_t end) {
+    constexpr std::size_t recent_max = 128;
+    const std::pair key(segment.value, number);
+    const auto found = recent_.find(key);
+    if (found != recent_.end() && found->second.stored.bytes.size() >= end) return &found->second;
+    std::string name =
+        segment == 0 ? segment::pack_name(number) : segment::segment_file_name(segment, number);
+    auto stored = files_.view(name, 0, end);
+    if (!stored) return stored.error();
+    if (recent_.size() >= recent_max) recent_.clear();
+    Recent& recent = recent_[key];
+    recent = {std::move(name), std::move(*stored)};
+    return &recent;
+}
+
+Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
+    const segment::Piece& piece) {
+    constexpr std::size_t indexes_max = 1024;  // some 8 KiB each
+    const PieceKey key(piece.segment.value, piece.file, piece.offset);
+    {
+        const std::scoped_lock lock(indexes_mutex_);
+        const auto found = indexes_.find(key);
+        if (found != indexes_.end()) return found->second;
+    }
+    auto loaded = load_sparse_index(piece);
+    if (!loaded) return loaded.error();
+    auto index = std::make_shared<const index::SparseIndex>(std::move(*loaded));
+    const std::scoped_lock lock(indexes_mutex_);
+    if (indexes_.size() >= indexes_max) indexes_.clear();
+    indexes_[key] = index;
+    return index;
+}
+
+Result<index::SparseIndex> Storage::load_sparse_index(const segment::Piece& piece) {
     const std::string name = segment::segment_file_name(piece.segment, piece.file);
     auto encoded = files.view(name, piece.index_offset, piece.index_bytes);
     if (encoded) {

@@ -5,10 +5,12 @@
 #include <braid/result.hpp>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "index/catalog.h"
@@ -65,6 +67,24 @@ private:
     StoredBytes copied_;
 };
 
+/// The files that one reader has used lately, so that a frame costs no look-up by name. One thread.
+class RecentFiles {
+public:
+    struct Recent {
+        std::string name;
+        StoredBytes stored;
+    };
+    explicit RecentFiles(StoredFiles& files) : files_(files) {}
+
+    /// The first `end` bytes of a pack (`segment` 0) or of a segment's own file.
+    [[nodiscard]] Result<const Recent*> get(SegmentId segment, std::uint32_t number,
+                                            std::uint64_t end);
+
+private:
+    StoredFiles& files_;
+    boost::unordered_flat_map<std::pair<std::uint64_t, std::uint32_t>, Recent> recent_;
+};
+
 /// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading
 /// members want `publish` held shared; the drain publishes under it exclusively, in short turns.
 class Storage {
@@ -91,7 +111,8 @@ public:
     void add(const index::CatalogRecord& record);
 
     /// The sparse index of a piece: decoded from the file, or built again from the frames.
-    [[nodiscard]] Result<index::SparseIndex> sparse_index(const segment::Piece& piece);
+    [[nodiscard]] Result<std::shared_ptr<const index::SparseIndex>> sparse_index(
+        const segment::Piece& piece);
     /// A space's entries in a pack, in position order: from its section, or, where that is damaged,
     /// built again from the frames. `is_of_space(segment)` tells which segments are the space's.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> order(
@@ -101,6 +122,7 @@ public:
 private:
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
+    [[nodiscard]] Result<index::SparseIndex> load_sparse_index(const segment::Piece& piece);
     [[nodiscard]] std::uint64_t previous_checksum(const PackState& pack, SpaceId space) const;
 
     std::uint64_t store_seed_ = 0;
@@ -108,6 +130,11 @@ private:
     TransactionNumber transaction_;
     Timestamp timestamp_;
     std::vector<PackState> packs_;  // by number, rising
+
+    using PieceKey =
+        std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;  // segment, file, offset
+    std::mutex indexes_mutex_;                                    // of indexes_
+    std::map<PieceKey, std::shared_ptr<const index::SparseIndex>> indexes_;  // used lately
 };
 
 }  // namespace braid

@@ -68,10 +68,11 @@ void TransactionBody::append(std::string_view space, std::string_view segment, B
     const auto index = target(space, segment);
     if (!index) return;
     Target& written = targets_[*index];
-    if (written.records == 0 && ++written_targets_ > limits_.transaction_segments_max)
+    if (written.records == 0 && written_.size() == limits_.transaction_segments_max)
         return fail(Errc::too_large,
                     fmt::format("the transaction is over transaction_segments_max of {}",
                                 limits_.transaction_segments_max));
+    if (written.records == 0) written_.push_back(*index);
     demand(*index, options.expect);
     frames_.add(*index, payload, metadata);
     ++written.records;
@@ -95,7 +96,7 @@ void TransactionBody::clear() noexcept {
     frames_.clear();
     bytes_ = 0;
     records_ = 0;
-    written_targets_ = 0;
+    written_.clear();
     error_.reset();
 }
 

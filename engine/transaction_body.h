@@ -43,6 +43,8 @@ public:
     /// In the order in which they were first named.
     [[nodiscard]] std::vector<Target>& targets() noexcept { return targets_; }
     [[nodiscard]] const std::vector<Target>& targets() const noexcept { return targets_; }
+    /// Indexes of the targets that have records, in the order of their first one.
+    [[nodiscard]] const std::vector<std::uint32_t>& written() const noexcept { return written_; }
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
     [[nodiscard]] bool has_records() const noexcept { return bytes_ != 0 || records_ != 0; }
@@ -65,7 +67,7 @@ private:
     segment::FrameBuilder frames_;
     std::uint64_t bytes_ = 0;
     std::uint64_t records_ = 0;
-    std::uint32_t written_targets_ = 0;
+    std::vector<std::uint32_t> written_;
     std::optional<Error> error_;
 };
 

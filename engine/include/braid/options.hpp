@@ -46,12 +46,12 @@ struct Options {
     std::chrono::milliseconds flush_interval{10};
     /// Size that log files grow to; 16 KiB to 4 GiB. Larger files roll less often.
     std::uint64_t log_file_bytes = std::uint64_t{64} << 20;
-    /// Bound on all log files; at least 4 × log_file_bytes' minimum. Bounds recovery time.
+    /// Bound on all log files; at least 4 × log_file_bytes. Bounds recovery time.
     std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
     /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
     std::uint32_t batches_in_flight = 1;
 
-    /// Memory for entries that no drain has moved to packs and pieces yet; at least 16 KiB.
+    /// Memory for entries that no drain has moved to packs and pieces yet; 16 KiB to 16 GiB.
     std::uint64_t tail_bytes_max = std::uint64_t{64} << 20;
     /// Unit in which that memory is taken; 4 KiB to 64 MiB.
     std::uint64_t arena_chunk_bytes = std::uint64_t{1} << 20;
