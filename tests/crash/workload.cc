@@ -15,8 +15,9 @@ Options small_options(Random& random) {
     constexpr std::uint32_t in_flight[] = {1, 2, 4};
     Options options;
     options.lock_wait = std::chrono::milliseconds(0);
-    options.log_file_bytes = 16 * kib;
-    options.log_bytes_max = 64 * kib;
+    // A small file rolls after two batches; several in flight need a larger one.
+    options.log_file_bytes = 16 * kib << random.below(3);
+    options.log_bytes_max = 4 * options.log_file_bytes;
     options.arena_chunk_bytes = 4 * kib;
     options.tail_bytes_max = random.flip() ? 16 * kib : 64 * kib;
     options.piece_bytes_min = random.below(3) == 0 ? 64 * kib : 4 * kib;
