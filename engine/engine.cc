@@ -158,9 +158,11 @@ Engine::Submitted Engine::await(std::shared_ptr<CommitBatch> batch, Result<Recei
 }
 
 /// A refusal, and a transaction that writes nothing, may have been judged on what nobody can see
-/// yet: the answer comes when it can be seen.
-Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, CommitCallback* callback) {
-    if (sequencer_->last_position() <= watermarks_.committed()) return {std::move(answer), nullptr};
+/// yet: the answer comes when it can be seen at its own level.
+Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, Durability durability,
+                                             CommitCallback* callback) {
+    const Level level = durability == Durability::durable ? Level::durable : Level::committed;
+    if (sequencer_->last_position() <= watermarks_.at(level)) return {std::move(answer), nullptr};
     std::shared_ptr<CommitBatch> cause = group_->newest();
     if (callback != nullptr) group_->hasten(*cause, 0);
     wake_threads(*cause, 0, callback == nullptr ? never : 0);
@@ -185,11 +187,11 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         if (auto refused = refusal()) return {*refused, nullptr};
         if (auto conflict = sequencer_->judge(body)) {
             ++conflicts_;
-            return answer_after_cause(*std::move(conflict), callback);
+            return answer_after_cause(*std::move(conflict), durability, callback);
         }
         if (!body.has_records()) {
             if (body.demands().empty()) return {Receipt{}, nullptr};
-            return answer_after_cause(Receipt{}, callback);
+            return answer_after_cause(Receipt{}, durability, callback);
         }
         const Sequencer::Need need = sequencer_->prepare(body);
         if (!fits(need)) {

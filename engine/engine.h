@@ -93,7 +93,8 @@ private:
     /// Without a callback a thread is going to wait; a callback is moved from if a batch takes it.
     [[nodiscard]] Submitted submit(TransactionBody& body, Durability durability,
                                    CommitCallback* callback);
-    [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, CommitCallback* callback);
+    [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, Durability durability,
+                                               CommitCallback* callback);
     [[nodiscard]] static Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
                                          CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
