@@ -141,7 +141,8 @@ Result<void> Engine::make_room(const Sequencer::Need& need) {
         return prepared;
     }
     // Memory and log files come back with a drain, which wants everything durable first.
-    if (auto synced = sync(); !synced) return synced;
+    if (auto synced = sync(); !synced)
+        return GroupCommit::after_failure(synced.error(), synced.error());
     if (auto drained = drain_all(*drain_queue_); !drained) return drained;
     return group_->prepare(need.item_bytes);
 }

@@ -12,8 +12,8 @@ namespace braid::segment {
 
 enum class FileKind : std::uint16_t { log = 1, pack = 2, segment = 3, catalog = 4 };
 
-/// The first bytes of every file. The checksum is judged first (bad: damage), then the version and
-/// the incompatible features (good but unknown: a newer Braid made it).
+/// The first bytes of every file. Magic and checksum are judged first (bad: damage), then the
+/// version and the incompatible features (good but unknown: a newer Braid made it).
 struct FileHeader {
     boost::endian::little_uint64_buf_t checksum;  ///< XXH3-64(0, bytes 8..127)
     std::array<char, 8> magic;
@@ -23,8 +23,9 @@ struct FileHeader {
     boost::endian::little_uint32_buf_t compatible_features;
     boost::endian::little_uint32_buf_t incompatible_features;
     Uuid store;
-    boost::endian::little_uint64_buf_t number;                ///< of this file among its kind
-    boost::endian::little_uint64_buf_t incarnation;           ///< of the opening that made it
+    boost::endian::little_uint64_buf_t number;  ///< of this file among its kind
+    boost::endian::little_uint64_buf_t
+        incarnation;  ///< of the opening that began it; log files only, else 0
     std::array<boost::endian::little_uint64_buf_t, 8> extra;  ///< what the kind adds
 };
 static_assert(sizeof(FileHeader) == 128);

@@ -23,8 +23,8 @@ struct LogSizes {
 ///
 /// The newest file that a scan found stays out of reach until the new one is begun: its header has
 /// to stay while nothing closes it. The first call of `finished`, `drained` or `trim` tells that it
-/// is. Before it, `take` removes nothing, and may go beyond `total_bytes`: a store whose log is full
-/// must open again.
+/// is. Before it, `take` removes nothing, and may go beyond `total_bytes`: a store whose log is
+/// full must open again.
 class LogFiles {
 public:
     LogFiles(io::Disk& disk, const LogSizes& sizes, const std::vector<LogSlot>& slots);

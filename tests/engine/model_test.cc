@@ -156,11 +156,11 @@ std::string printable(std::string_view text) {
 }
 
 std::string report(const History& history, const Kept& kept, const Failure& failure) {
-    return printable(fmt::format(
-        "{}\nlast steps:\n  {}\nrepeat with: BRAID_SEED={} BRAID_KEEP={} "
-        "test_engine -tc='model*'\nwhole: BRAID_SEED={} test_engine -tc='model*'",
-        failure.what, fmt::join(failure.story, "\n  "), history.seed,
-        kept.empty() ? "-" : fmt::format("{}", fmt::join(kept, ",")), history.seed));
+    return printable(
+        fmt::format("{}\nlast steps:\n  {}\nrepeat with: BRAID_SEED={} BRAID_KEEP={} "
+                    "test_engine -tc='model*'\nwhole: BRAID_SEED={} test_engine -tc='model*'",
+                    failure.what, fmt::join(failure.story, "\n  "), history.seed,
+                    kept.empty() ? "-" : fmt::format("{}", fmt::join(kept, ",")), history.seed));
 }
 
 std::optional<std::uint64_t> number_from_environment(const char* name) {

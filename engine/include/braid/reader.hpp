@@ -71,7 +71,7 @@ public:
     const Result<Entry>* next();
 
     /// Where reading can be resumed with `.after`: the position of the last entry seen, but never
-    /// beyond what was durable then. 0 before any.
+    /// beyond what is durable. Before any entry, what reading began after.
     [[nodiscard]] Position cursor() const;
 
 private:

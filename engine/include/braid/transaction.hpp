@@ -115,8 +115,8 @@ public:
     /// empty and can be used again. An empty one succeeds and writes nothing.
     ///
     /// Errors: `conflict` (names each expectation that was not met), `invalid_argument`,
-    /// `too_large`, `no_space`, `failed`, `closed`: nothing was written and no number used.
-    /// `unknown_outcome`: reopening the store decides.
+    /// `too_large`, `no_space`, `failed`, `closed`, and `io` or `corrupt` where making room for it
+    /// fails: nothing was written and no number used. `unknown_outcome`: reopening decides.
     Result<Receipt> commit(Durability durability = Durability::durable);
     /// The same without waiting. Blocks only while the store's memory budget is full.
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
