@@ -223,10 +223,14 @@ bool GroupCommit::advance(io::Queue& queue, bool block) {
     return moved || !done.empty();
 }
 
+bool GroupCommit::is_unsettled() const {
+    return writer_->in_flight() != 0 || (!writer_->error() && !writer_->ready());
+}
+
 void GroupCommit::settle(io::Queue& queue) {
     do {
         advance(queue, true);
-    } while (!writer_->error() && (writer_->in_flight() != 0 || !writer_->ready()));
+    } while (is_unsettled());
 }
 
 void GroupCommit::stop_leading() {
@@ -281,8 +285,7 @@ bool GroupCommit::lead_due(io::Queue& queue, std::uint64_t now_ns) {
         }
         advance(queue, true);
         const std::scoped_lock lock(mutex);
-        more =
-            !writer_->error() && (writer_->in_flight() != 0 || !writer_->ready() || is_due(now_ns));
+        more = is_unsettled() || (!writer_->error() && is_due(now_ns));
     }
     stop_leading();
     return true;
@@ -296,7 +299,7 @@ bool GroupCommit::step(io::Queue& queue) {
     bool moved = take_next(queue, false);
     moved = advance(queue, false) || moved;
     const std::scoped_lock lock(mutex);
-    leading_ = !writer_->error() && (writer_->in_flight() != 0 || !writer_->ready());
+    leading_ = is_unsettled();
     return moved;
 }
 

@@ -128,6 +128,8 @@ private:
     bool advance(io::Queue& queue, bool block);
     /// Advances until nothing is in flight.
     void settle(io::Queue& queue);
+    /// Whether the leader has to stay: a write is under way, or, unless all is lost, a roll.
+    [[nodiscard]] bool is_unsettled() const;
     void finish_written(Batches& done);
     void fail_all(Batches& done);
     static void wake(const Batches& done);
