@@ -30,7 +30,7 @@ round=0
 while [ "$SECONDS" -lt "$deadline" ]; do
     round=$((round + 1))
     for io in uring posix; do
-        for test in build-release/tests/test_* build-asan/tests/test_*; do
+        for test in build-release/tests/test_* build-clang-asan/tests/test_*; do
             if [ ! -f "$test" ] || [ ! -x "$test" ]; then continue; fi
             # Only the suites that read the seed differ from round to round.
             run "$test $io" env BRAID_SEED=$((RANDOM * 32768 + RANDOM)) "$test" --io "$io" \
