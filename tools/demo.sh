@@ -27,7 +27,7 @@ shorten() { cut -c "1-${COLUMNS:-150}"; }
 prepare() {
     step 'Build'
     tools/install-packages.sh
-    [ -f "$build/build.ninja" ] || meson setup "$build" --buildtype=release >"$work/log" ||
+    [ -f "$build/build.ninja" ] || meson setup "$build" -Dbuildtype=release -Doptimization=2 >"$work/log" ||
         { tail -n 30 "$work/log"; exit 1; }
     ninja -C "$build" tools/braid tools/braid-dump >"$work/log" || { tail -n 30 "$work/log"; exit 1; }
     tell "braid and braid-dump are in $build/tools"
