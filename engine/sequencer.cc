@@ -105,7 +105,7 @@ Sequencer::Need Sequencer::prepare(TransactionBody& body) {
 }
 
 std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
-    std::memcpy(at, changes_.data(), changes_.size());
+    std::copy(changes_.begin(), changes_.end(), at);
     for (const NewName& name : new_names_) {
         if (name.segment != nullptr)
             table_.number(*name.segment, position_ + 1, timestamp_);
