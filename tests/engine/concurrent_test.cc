@@ -271,8 +271,8 @@ TEST_CASE("S-10 concurrent: a follower beside 8 writers misses nothing") {
 }
 
 TEST_CASE("M-08 concurrent: four segments in batches, merged beside their writers") {
-    const std::uint64_t each = scaled(3000);
-    const std::uint64_t batch = each / 12;
+    const std::uint64_t batch = scaled(250);
+    const std::uint64_t each = 12 * batch;
     with_every_size([&](StoreFixture& fixture) {
         OnceEach once;
         std::thread reader([&] {
