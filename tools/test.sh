@@ -172,8 +172,8 @@ io_paths() {
 # warning, and that neither memory nor arithmetic goes wrong. Line numbers are all the debug information
 # that a report needs.
 sanitized() {
-    build build-clang-asan all clang++ -Dbuildtype=debug -Ddebug=false -Dcpp_args=-gline-tables-only \
-        -Db_sanitize=address,undefined -Db_lundef=false || return
+    build build-clang-asan all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
+        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS' -Db_sanitize=address,undefined -Db_lundef=false || return
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # shellcheck disable=SC2046  # words are wanted

@@ -56,6 +56,7 @@ LogRun read_run(Bytes file, const LogFileHeader& header, std::uint64_t limit) {
         BatchLook look = look_at_batch(file.first(limit), run.end, header.seed());
         if (look.batch) look.problem = {run.end, out_of_line(*look.batch, run), false};
         run.problem = std::move(look.problem);
+        run.out_of_line = look.batch && !run.problem.what.empty();
         if (!run.problem.what.empty()) return run;
         run.batches.push_back({run.end, *look.batch});
         run.end += look.batch->bytes();
@@ -87,6 +88,7 @@ Result<Tail> judge_tail(Bytes file, const LogFileHeader& header, const LogRun& r
                       fmt::format("{}; the batch at offset {} attests this one, number {}",
                                   run.problem.what, later.offset, missing));
     }
+    if (run.out_of_line) return damage(name, run.problem.offset, run.problem.what);  // N10
     tail.attested_through = std::max(header.carried_through, later.durable_through);
     for (const LogRun::Placed& placed : run.batches) {
         tail.attested_through = std::max(tail.attested_through, placed.batch.durable_through);

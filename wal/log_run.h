@@ -21,6 +21,7 @@ struct LogRun {
     std::uint64_t last_checksum = 0;      ///< what that one would name as `previous`
     bool ended = false;                   ///< the limit was reached, and nothing was wrong
     BatchProblem problem;                 ///< if not: why the run ends
+    bool out_of_line = false;             ///< that is: a sound batch, but not the next one
 };
 
 /// Reads the run up to `limit`, an offset where a batch is to end; one that reaches beyond is a
@@ -37,7 +38,8 @@ struct Tail {
 };
 
 /// Judges what ends the run of the newest file: `corrupt` if the batch that is missing there was
-/// attested, or if the run ends in a roll. Rows N4 to N9 of docs/recovery.md.
+/// attested, if another one stands there, or if the run ends in a roll. Rows N4 to N9 of
+/// docs/recovery.md.
 [[nodiscard]] Result<Tail> judge_tail(Bytes file, const LogFileHeader& header, const LogRun& run,
                                       const std::string& name);
 

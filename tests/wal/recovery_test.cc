@@ -28,6 +28,13 @@ void flip(Disk& disk, const std::string& name, std::uint64_t offset) {
     disk.flip_bit(name, offset * 8);
 }
 
+void check_error(Disk& disk, Errc code) {
+    const Replay found = replay(disk);
+    REQUIRE(found.error);
+    CAPTURE(found.error->message());
+    CHECK(found.error->code() == code);
+}
+
 void check_corrupt(Disk& disk, std::string_view name, std::string_view what,
                    std::uint64_t drained = 0) {
     const Replay found = replay(disk, drained);
@@ -58,7 +65,7 @@ TEST_CASE("F1: a header that can't be read is an io error, never a torn tail") {
     Disk disk;
     write_rolled(disk);
     disk.fail({.call = sim::Call::read, .nth = 2});
-    CHECK(replay(disk).error->code() == Errc::io);
+    check_error(disk, Errc::io);
 }
 
 TEST_CASE("F2: a log file that isn't whole blocks is damage") {
@@ -99,7 +106,7 @@ TEST_CASE("F5: a newer version is unsupported") {
     raw.version = segment::format_version + 1;
     raw.checksum = segment::checksum(std::as_bytes(std::span(&raw, 1)).subspan(8), 0);
     disk.replace("log-0001", 0, std::as_bytes(std::span(&raw, 1)));
-    CHECK(replay(disk).error->code() == Errc::unsupported_version);
+    check_error(disk, Errc::unsupported_version);
 }
 
 TEST_CASE("F6: a log file of another store is damage") {
@@ -242,7 +249,7 @@ TEST_CASE("C6: a needed file that can't be read is an io error, never a torn tai
         CHECK(replay(*disk.clone()).transactions == through(5));
         disk.clear_faults();
         disk.fail({.call = sim::Call::read, .nth = nth});
-        CHECK(replay(disk).error->code() == Errc::io);
+        check_error(disk, Errc::io);
     }
 }
 
@@ -294,7 +301,7 @@ TEST_CASE("K3: a successor that names another end, number or checksum is damage"
     SUBCASE("incarnation") {
         change_header(disk, "log-0002", [](LogFileHeader& h) { h.incarnation += 1; });
     }
-    CHECK(replay(disk).error->code() == Errc::corrupt);
+    check_error(disk, Errc::corrupt);
 }
 
 TEST_CASE("N1, N2: an unattested good batch is applied and carried") {
@@ -370,6 +377,26 @@ TEST_CASE("N6: a seal attests the last batch") {
     REQUIRE(log.seal());
     flip(disk, "log-0001", 4096 + 64);
     check_corrupt(disk, "log-0001", "4160");
+}
+
+TEST_CASE("N10: a sound batch that isn't the next one is damage, not a torn tail") {
+    Disk disk;
+    write_single(disk, 1);
+    const auto header = decode_log_header(disk.contents("log-0001"), "log-0001");
+    REQUIRE(header);
+    const std::uint64_t checksum =
+        look_at_batch_header(disk.contents("log-0001"), 4096, (*header)->seed())->checksum;
+    Batch batch{.number = 2, .previous = checksum, .durable_through = 0, .last_transaction = 2};
+    SUBCASE("number") {
+        batch.number = 3;
+    }
+    SUBCASE("previous") {
+        batch.previous ^= 1;
+    }
+    std::vector<std::byte> block(io::block_bytes);
+    seal_batch(block, batch, 8, (*header)->seed(), 8192);
+    disk.replace("log-0001", 8192, block);
+    check_corrupt(disk, "log-0001", "8192");
 }
 
 TEST_CASE("N7: a torn last batch is cut, and the cut is reported") {
