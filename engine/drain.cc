@@ -1,6 +1,7 @@
 #include "engine/drain.h"
 
 #include <algorithm>
+#include <braid/check.hpp>
 
 #include "segment/pack.h"
 

@@ -1,5 +1,6 @@
 #include "engine/group_commit.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <limits>
 

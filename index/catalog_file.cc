@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <braid/check.hpp>
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,6 @@
 #include "io/backend.h"
 
+#include <fmt/format.h>
 #include <cerrno>
 #include <system_error>
 

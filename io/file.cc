@@ -1,5 +1,7 @@
 #include "io/file.h"
 
+#include <fmt/format.h>
+#include <braid/check.hpp>
 #include <cerrno>
 #include <system_error>
 #include <thread>

@@ -1,5 +1,7 @@
 #include "io/queue.h"
 
+#include <fmt/format.h>
+#include <braid/check.hpp>
 #include <cerrno>
 #include <deque>
 #include <thread>

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <braid/check.hpp>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,9 +1,11 @@
+#include <fmt/format.h>
 #include <cstdio>
 #include <cstdlib>
 
 #include <atomic>
 #include <braid/check.hpp>
 #include <braid/error.hpp>
+#include <braid/result.hpp>
 
 namespace braid {
 namespace {
@@ -34,6 +36,14 @@ CheckHandler set_check_handler(CheckHandler handler) noexcept {
 void check_failed(const char* file, int line, std::string_view sentence) {
     check_handler.load()(fmt::format("braid: broken invariant at {}:{}: {}", file, line, sentence));
     std::abort();
+}
+
+void detail::value_of_error(const Error& error) {
+    check_failed(__FILE__, __LINE__, fmt::format("value of a failed result: {}", error.message()));
+}
+
+void detail::error_of_value() {
+    check_failed(__FILE__, __LINE__, "error() of a result that holds a value");
 }
 
 std::string_view to_string(Errc code) noexcept {

@@ -1,5 +1,6 @@
 #include "tools/dump_printer.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 
 #include "tools/base64.h"

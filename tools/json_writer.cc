@@ -1,5 +1,6 @@
 #include "tools/json_writer.h"
 
+#include <fmt/format.h>
 #include <array>
 #include <cstring>
 #include <string>

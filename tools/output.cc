@@ -1,5 +1,6 @@
 #include "tools/output.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 

@@ -90,6 +90,7 @@ configure() {
     if command -v ccache >/dev/null; then
         compiler="ccache $compiler"
         export CCACHE_NOHASHDIR=1  # another clone may use what this one has compiled
+        export CCACHE_SLOPPINESS=pch_defines,time_macros  # or nothing with a precompiled header is kept
     fi
     if [ -f "$directory/build.ninja" ]; then
         CXX=$compiler meson setup --reconfigure "$directory" "$@"

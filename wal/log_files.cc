@@ -1,6 +1,7 @@
 #include "wal/log_files.h"
 
 #include <fmt/format.h>
+#include <braid/check.hpp>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "wal/log_writer.h"
 
 #include <fmt/format.h>
+#include <braid/check.hpp>
 
 #include <algorithm>
 

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <braid/check.hpp>
 
 #include <chrono>
 #include <cstdio>

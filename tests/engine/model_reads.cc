@@ -1,4 +1,5 @@
 // The reading half of a model run.
+#include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
 

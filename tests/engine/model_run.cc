@@ -1,5 +1,6 @@
 #include "tests/engine/model_run.h"
 
+#include <fmt/format.h>
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>

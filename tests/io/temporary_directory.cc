@@ -1,5 +1,6 @@
 #include "tests/io/temporary_directory.h"
 
+#include <braid/check.hpp>
 #include <cstdlib>
 #include <filesystem>
 

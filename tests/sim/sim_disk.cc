@@ -1,6 +1,8 @@
 #include "tests/sim/sim_disk.h"
 
+#include <fmt/format.h>
 #include <algorithm>
+#include <braid/check.hpp>
 
 #include "tests/sim/sim_file.h"
 #include "tests/sim/sim_queue.h"

@@ -1,6 +1,7 @@
 #include "tools/base64.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <string>
 

@@ -1,6 +1,7 @@
 #include "tools/entry_json.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <random>
 #include <string>

@@ -1,6 +1,7 @@
 #include "tools/json_writer.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

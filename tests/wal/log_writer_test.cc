@@ -1,5 +1,7 @@
 #include "wal/log_writer.h"
 
+#include <fmt/format.h>
+
 #include "tests/wal/log_user.h"
 
 namespace braid::wal::test {

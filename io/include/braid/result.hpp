@@ -3,10 +3,14 @@
 #include <boost/system/result.hpp>
 #include <utility>
 
-#include <braid/check.hpp>
 #include <braid/error.hpp>
 
 namespace braid {
+
+namespace detail {
+[[noreturn]] void value_of_error(const Error& error);
+[[noreturn]] void error_of_value();
+}  // namespace detail
 
 /// A value or an `Error`. Taking the value of an error, or the error of a value, is a bug in the
 /// caller and goes to the check handler, in release builds too. Nothing is thrown.
@@ -29,17 +33,19 @@ public:
     const T* operator->() const noexcept { return value(); }
 
     [[nodiscard]] Error error() const {
-        BRAID_CHECK(has_error(), "error() of a result that holds a value");
+        if (!has_error()) detail::error_of_value();
         return result_.error();
     }
 
 private:
     T* value() {
-        BRAID_CHECK(has_value(), "value of a failed result: {}", result_.error().message());
+        if (!has_value()) [[unlikely]]
+            detail::value_of_error(result_.error());
         return result_.operator->();
     }
     const T* value() const {
-        BRAID_CHECK(has_value(), "value of a failed result: {}", result_.error().message());
+        if (!has_value()) [[unlikely]]
+            detail::value_of_error(result_.error());
         return result_.operator->();
     }
 
@@ -59,7 +65,7 @@ public:
     explicit operator bool() const noexcept { return has_value(); }
 
     [[nodiscard]] Error error() const {
-        BRAID_CHECK(has_error(), "error() of a result that holds a value");
+        if (!has_error()) detail::error_of_value();
         return result_.error();
     }
 
