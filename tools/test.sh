@@ -34,6 +34,10 @@ step() {
 }
 
 finish() {
+    if [ -s "$logs/figures" ]; then
+        printf '\n== figures\n'
+        sed 's/^figure: //' "$logs/figures" | awk -F': ' '{printf "%-52s %s\n", $1, $2}'
+    fi
     printf '\n%d s in all\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
     if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
     exit 0
@@ -60,6 +64,7 @@ suite() {
     log=$logs/${title//[^A-Za-z0-9]/_}
     timeout --kill-after=10 "$suite_seconds_max" "$@" >"$log" 2>&1 </dev/null
     status=$?
+    grep '^figure: ' "$log" >>"$logs/figures"
     counts=$(counts_of "$log")
     good=${counts% *} bad=${counts#* }
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
