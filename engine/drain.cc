@@ -110,9 +110,13 @@ Result<bool> Drain::begin() {
         if (!file) return file.error();
         catalog_file_ = std::move(*file);
     }
-    assign();
-    if (auto opened = open_outputs(); !opened) return opened.error();
-    build();
+    collect_trim();
+    record_.next_pack = target_.storage.next_pack();
+    if (!nodes_.empty()) {
+        assign();
+        if (auto opened = open_outputs(); !opened) return opened.error();
+        build();
+    }
     finish_record();
     phase_ = Phase::write;
     return true;
@@ -121,7 +125,10 @@ Result<bool> Drain::begin() {
 bool Drain::collect() {
     const Position drained = target_.storage.drained();
     const Position cut = target_.watermarks.durable();
-    if (cut <= drained) return false;
+    record_.cut = drained;
+    record_.transaction = target_.storage.transaction();
+    record_.timestamp = target_.storage.timestamp();
+    if (cut <= drained) return trim_.has_value();
     chunks_ = target_.arena.chunks();
     for (const auto& chunk : chunks_) {
         const std::size_t count = chunk->nodes();
@@ -138,6 +145,12 @@ bool Drain::collect() {
     record_.transaction = last.transaction();
     record_.timestamp = last.timestamp();
     return true;
+}
+
+void Drain::collect_trim() {
+    if (!trim_) return;
+    record_.trims.push_back(trim_->segment);
+    record_.pack_trims = trim_->packs;
 }
 
 void Drain::assign() {
@@ -157,14 +170,12 @@ void Drain::assign() {
         if (work.frames_bytes < target_.options.piece_bytes_min) continue;
         segment::Piece piece;
         piece.segment = work.segment->id;
-        piece.file = 1;
-        piece.offset = io::block_bytes;
-        if (!work.segment->pieces.empty()) {
-            const segment::Piece& last = work.segment->pieces.back();
-            const bool full = last.end() + work.frames_bytes > target_.options.segment_file_bytes;
-            piece.file = full ? last.file + 1 : last.file;
-            piece.offset = full ? io::block_bytes : last.end();
-        }
+        const auto& pieces = work.segment->pieces;
+        const bool fits =
+            !pieces.empty() && pieces.back().file == work.update.files &&
+            pieces.back().end() + work.frames_bytes <= target_.options.segment_file_bytes;
+        piece.offset = fits ? pieces.back().end() : io::block_bytes;
+        piece.file = fits ? work.update.files : ++work.update.files;
         record_.pieces.push_back(piece);
         work.piece = static_cast<std::uint32_t>(record_.pieces.size());
     }
@@ -192,8 +203,7 @@ void Drain::note_names() {
 }
 
 Result<void> Drain::open_outputs() {
-    const std::uint32_t number =
-        target_.storage.packs().empty() ? 1 : target_.storage.packs().back().info.number + 1;
+    const std::uint32_t number = record_.next_pack++;
     if (number > segment::pack_number_max)
         return Error(Errc::too_large, "the store has used all pack numbers");
     record_.packs.push_back({.number = number,
@@ -321,12 +331,25 @@ void Drain::publish() {
     {
         const std::unique_lock lock(target_.storage.publish);
         target_.storage.add(record_);
+        for (const index::SegmentTrim& trim : record_.trims)
+            apply_trim(trim, target_.table, target_.storage);
         for (const index::OrderSection& section : record_.sections) {
             SpaceState& space = *target_.table.find(section.space);
             space.in_catalog = true;
             space.order = {section.records_before + section.records, section.last_checksum};
         }
     }
+    publish_segments();
+    if (!nodes_.empty()) let_go_of_tails();
+    publish_trims();
+    ++drains_;
+    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
+    next_space_ = record_.next_space;
+    next_segment_ = record_.next_segment;
+    give_up();
+}
+
+void Drain::publish_segments() {
     constexpr std::size_t turn = 1024;  // so that no reader waits long
     for (std::size_t first = 0; first < work_.size(); first += turn) {
         const std::unique_lock lock(target_.storage.publish);
@@ -342,6 +365,9 @@ void Drain::publish() {
                 segment.tail.compare_exchange_strong(newest, nullptr);
         }
     }
+}
+
+void Drain::let_go_of_tails() {
     std::vector<std::shared_ptr<segment::Chunk>> empty;
     {
         const std::scoped_lock lock(target_.commit_mutex);
@@ -349,11 +375,16 @@ void Drain::publish() {
     }
     // Nobody who began to walk before this point is still walking after it: the chunks may go.
     { const std::unique_lock lock(target_.storage.publish); }
-    ++drains_;
-    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
-    next_space_ = record_.next_space;
-    next_segment_ = record_.next_segment;
-    give_up();
+}
+
+/// What can't be removed now is removed by the next opening.
+void Drain::publish_trims() {
+    if (!trim_) return;
+    for (const std::string& name : trim_->retired) {
+        target_.storage.files.forget(name);
+        static_cast<void>(target_.disk.remove(name));
+    }
+    trim_.reset();
 }
 
 /// Forgets the drain under way, whether it was published or not.
@@ -390,6 +421,7 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
     record.timestamp = storage.timestamp();
     record.next_space = next_space;
     record.next_segment = next_segment;
+    record.next_pack = storage.next_pack();
     for (const SpaceState* space : table.all_spaces())
         if (space != nullptr && space->in_catalog)
             record.names.push_back(segment::SpaceNamed{space->id, space->name});
@@ -398,11 +430,15 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
         record.names.push_back(
             segment::SegmentNamed{segment->id, segment->space->id, segment->name});
         record.segments.push_back(segment->drained);
+        if (segment->trimmed != 0)
+            record.trims.push_back({segment->id, segment->trimmed, segment->trimmed_position});
     }
     for (const PackState& pack : storage.packs()) {
         record.packs.push_back(pack.info);
         record.pieces.insert(record.pieces.end(), pack.pieces.begin(), pack.pieces.end());
         record.sections.insert(record.sections.end(), pack.sections.begin(), pack.sections.end());
+        if (pack.trimmed_records != 0)
+            record.pack_trims.push_back({pack.info.number, pack.trimmed_records});
     }
     return record;
 }

@@ -5,11 +5,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/segment_table.h"
 #include "engine/sequencer.h"
 #include "engine/storage.h"
+#include "engine/trim.h"
 #include "engine/watermarks.h"
 #include "io/disk.h"
 
@@ -42,6 +44,10 @@ public:
     /// begins anew. `block`: first waits for one of its writes, if any is in flight.
     [[nodiscard]] Result<bool> step(io::Queue& queue, bool block);
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
+    /// Asks the next drain to trim as well; what is to be trimmed is drained. An earlier request
+    /// that wasn't met is forgotten.
+    void request(Trim trim) { trim_ = std::move(trim); }
+    void forget_trim() { trim_.reset(); }
     /// Drains finished, and bytes of frames in them.
     [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
@@ -69,6 +75,7 @@ private:
     [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
     [[nodiscard]] Result<bool> begin();
     [[nodiscard]] bool collect();
+    void collect_trim();
     void assign();
     [[nodiscard]] Result<void> open_outputs();
     void build();
@@ -80,6 +87,9 @@ private:
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
     void submit_writes(io::Queue& queue);
     void publish();
+    void publish_segments();
+    void let_go_of_tails();
+    void publish_trims();
     void give_up();
 
     DrainTarget target_;
@@ -87,6 +97,7 @@ private:
     index::CatalogEnd catalog_;
     bool catalog_doubtful_;  // the next record must go into a fresh file
     std::uint64_t catalog_snapshot_bytes_ = 0;
+    std::optional<Trim> trim_;  // asked for
     std::unique_ptr<io::File> catalog_file_;
     SpaceId next_space_;  // as the catalog has them
     SegmentId next_segment_;

@@ -102,6 +102,10 @@ bool Engine::wants_drain() const {
 
 Result<void> Engine::drain_all(io::Queue& queue) {
     const std::scoped_lock lock(drain_mutex_);
+    return drain_rest(queue);
+}
+
+Result<void> Engine::drain_rest(io::Queue& queue) {
     // In a simulation a drain may be half done, its writes in flight in that queue.
     io::Queue& used = simulated_drain_queue_ != nullptr ? *simulated_drain_queue_ : queue;
     for (;;) {
@@ -117,6 +121,32 @@ Result<void> Engine::drain() {
     auto synced = sync();
     if (!synced) return synced;
     return drain_all(*drain_queue_);
+}
+
+/// Trims by the drain, since the catalog is the drain's: first everything that is durable is
+/// drained, the entries to be trimmed among it; then a record says that they are gone.
+Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through) {
+    if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
+    if (is_closed()) return Error(Errc::closed, "the store is closed");
+    SegmentState* state = table_->find(space, segment, watermarks_.committed());
+    if (state == nullptr)
+        return Error(Errc::not_found,
+                     fmt::format("there is no segment '{}' in space '{}'", segment, space));
+    if (auto synced = sync(); !synced) return synced;
+    const std::scoped_lock lock(drain_mutex_);
+    if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
+    if (through <= state->trimmed) return {};
+    if (through > state->drained_through())
+        return Error(Errc::out_of_range,
+                     fmt::format("segment '{}' of space '{}' can't be trimmed through sequence {}: "
+                                 "it ends at {}",
+                                 segment, space, through.value, state->drained_through().value));
+    auto plan = plan_trim(*storage_, store_seed_, *state, through);
+    if (!plan) return plan.error();
+    drain_->request(*std::move(plan));
+    auto trimmed = drain_rest(*drain_queue_);
+    drain_->forget_trim();
+    return trimmed;
 }
 
 std::optional<Error> Engine::refusal() const {
@@ -301,7 +331,7 @@ StoreStat Engine::stat() const {
         stat.pack_bytes += pack.info.bytes;
         stat.pieces += pack.pieces.size();
         for (const segment::Piece& piece : pack.pieces)
-            stat.piece_bytes += piece.end() - piece.offset;
+            if (piece.frames_bytes != 0) stat.piece_bytes += piece.end() - piece.offset;
     }
     return stat;
 }

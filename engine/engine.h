@@ -57,6 +57,8 @@ public:
     void commit_async(TransactionBody& body, CommitCallback callback, Durability durability);
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<void> drain();
+    [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
+                                    Sequence through);
 
     [[nodiscard]] std::unique_ptr<ReaderBody> read_segment(std::string_view space,
                                                            std::string_view segment,
@@ -105,6 +107,8 @@ private:
     [[nodiscard]] bool wants_drain() const;
     /// Drains until nothing durable is left in memory. Waits for a drain that is under way.
     [[nodiscard]] Result<void> drain_all(io::Queue& queue);
+    /// The same for who has the drain's role.
+    [[nodiscard]] Result<void> drain_rest(io::Queue& queue);
 
     // Of an opening.
     [[nodiscard]] wal::LogSizes log_sizes() const;

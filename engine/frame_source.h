@@ -15,7 +15,8 @@ public:
     struct Item {
         segment::FrameView frame;
         SegmentState* segment = nullptr;
-        Position after;  ///< entries up to here are not wanted
+        Position after;    ///< entries up to here are not wanted
+        Sequence trimmed;  ///< the segment was trimmed through this one when the frame was taken
         std::uint32_t pin = 0;
     };
 
@@ -26,7 +27,8 @@ public:
     /// Adds memory that the items added next lie in.
     void pin(std::shared_ptr<const void> memory) { pins_.push_back(std::move(memory)); }
     void add(segment::FrameView frame, SegmentState* segment, Position after = 0) {
-        items_.push_back({frame, segment, after, static_cast<std::uint32_t>(pins_.size() - 1)});
+        items_.push_back({frame, segment, after, segment->trimmed,
+                          static_cast<std::uint32_t>(pins_.size() - 1)});
     }
     /// Adds the frame, and its memory unless that is the last one's.
     void add(segment::FrameView frame, SegmentState* segment, std::shared_ptr<const void> memory,
@@ -54,7 +56,8 @@ public:
 
     /// Puts the next frames, at most `frames`, into the empty window, verified; none at the end. A
     /// window may hold less than what is there. An error stands in the place of the frame that
-    /// can't be had.
+    /// can't be had. `trimmed` stands where entries that were still to come are gone, and comes
+    /// once: the next call goes on with what is left. Takes `Storage::publish`, shared.
     [[nodiscard]] virtual Result<void> fill(Window& window, std::size_t frames) = 0;
 
     /// Positions beyond this one need not be given (they may be). Rises for a follower.

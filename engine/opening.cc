@@ -44,6 +44,7 @@ Result<void> Opening::open_for_writing(Engine::Threads threads) {
     if (auto loaded = load(); !loaded) return loaded;
     if (auto settled = settle_catalog(); !settled) return settled;
     if (auto begun = begin_log(); !begun) return begun;
+    remove_retired(disk_, *files, *engine_.table_, *engine_.storage_);
     start(threads);
     return {};
 }
@@ -192,6 +193,11 @@ Result<void> Opening::apply(const index::CatalogRecord& record) {
     if (problem != nullptr)
         return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
     engine_.storage_->add(record);
+    for (const index::SegmentTrim& trim : record.trims) {
+        if (engine_.table_->find(trim.segment) == nullptr)
+            return Error(Errc::corrupt, "the catalog speaks of a trim of an unknown segment");
+        apply_trim(trim, *engine_.table_, *engine_.storage_);
+    }
     return {};
 }
 

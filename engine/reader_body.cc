@@ -46,14 +46,35 @@ Result<bool> ReaderBody::next_frame() {
         if (source_ == nullptr) source_ = open_source_(end_);
         if (source_ == nullptr) return false;
         source_->set_end(end_);
-        auto filled = source_->fill(window_, window_frames_);
-        if (!filled) return filled.error();
+        if (auto filled = fill_window(); !filled) return filled.error();
         window_frames_ = std::min(window_frames_ * 2, window_frames_most);
         if (window_.items().empty()) return false;
     }
     in_frame_ = true;
     record_ = 0;
     return true;
+}
+
+Result<void> ReaderBody::fill_window() {
+    for (;;) {
+        auto filled = source_->fill(window_, window_frames_);
+        if (filled || filled.error().code() != Errc::trimmed) return filled;
+        if (bounds_.on_trimmed == OnTrimmed::refuse) return trimmed(filled.error());
+    }
+}
+
+/// The error with the first position that is left, found by going on; nothing is read after it.
+Error ReaderBody::trimmed(const Error& gone) {
+    const Position seen = seen_;
+    bounds_.on_trimmed = OnTrimmed::skip;
+    const Result<Entry>* left = next();
+    const Position first_left = left != nullptr && *left ? (**left).position : Position(0);
+    seen_ = seen;
+    const std::string where = first_left == 0
+                                  ? "nothing is left behind it"
+                                  : fmt::format("the first position left is {}", first_left.value);
+    return Error::trimmed({gone.trimmed()->trimmed_through, first_left},
+                          fmt::format("{}; {}", gone.message(), where));
 }
 
 ReaderBody::Verdict ReaderBody::judge_frame() const {
@@ -71,6 +92,7 @@ ReaderBody::Verdict ReaderBody::judge_record(std::uint32_t index) const {
     if (position > end_ || sequence > bounds_.to) return backward ? Verdict::skip : Verdict::end;
     if (position <= bounds_.after || sequence < bounds_.from)
         return backward ? Verdict::end : Verdict::skip;
+    if (sequence <= item.trimmed) return Verdict::skip;
     return position <= item.after ? Verdict::skip : Verdict::deliver;
 }
 

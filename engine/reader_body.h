@@ -21,6 +21,7 @@ struct EntryBounds {
     std::uint64_t limit = no_limit;
     bool backward = false;
     Level level = Level::committed;
+    OnTrimmed on_trimmed = OnTrimmed::refuse;
 };
 
 /// A reader or follower: takes frames from a source a window at a time, and gives out their records
@@ -44,6 +45,8 @@ private:
 
     const Result<Entry>* fail(Error error);
     [[nodiscard]] Result<bool> next_frame();
+    [[nodiscard]] Result<void> fill_window();
+    [[nodiscard]] Error trimmed(const Error& gone);
     void enter_frame();
     [[nodiscard]] Verdict judge_frame() const;
     [[nodiscard]] Verdict judge_record(std::uint32_t index) const;

@@ -10,8 +10,9 @@ std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::st
                  bounds](Position end) -> std::unique_ptr<FrameSource> {
         SegmentState* state = table_->find(space, segment, end);
         if (state == nullptr) return nullptr;
-        return std::make_unique<SegmentSource>(*storage_, store_seed_, *state, bounds.from,
-                                               bounds.to, bounds.backward);
+        return std::make_unique<SegmentSource>(
+            *storage_, store_seed_, *state,
+            SegmentSource::Range{bounds.from, bounds.to, bounds.after, bounds.backward});
     };
     return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
 }
@@ -57,10 +58,30 @@ Result<SegmentStatus> Engine::status(std::string_view space, std::string_view se
     SegmentStatus status;
     const auto last = peek(space, segment, Level::committed);
     if (!last) return last.error();
+    const SegmentState* state = table_->find(space, segment, watermarks_.committed());
+    if (state == nullptr) return status;
+    Sequence trimmed;
+    {
+        const std::shared_lock lock(storage_->publish);
+        trimmed = state->trimmed;
+        status.last_sequence = trimmed;
+        status.last_position = state->trimmed_position;
+        if (trimmed != 0) status.last_timestamp = state->drained.last_timestamp;
+    }
+    status.first_sequence = trimmed + 1;
     if (!*last) return status;
     const Entry& entry = ***last;
-    status.first_sequence = 1;
-    status.first_timestamp = table_->find(space, segment)->first_timestamp;
+    if (trimmed == 0) {
+        status.first_timestamp = state->first_timestamp;
+    } else {
+        EntryBounds first_left;
+        first_left.from = trimmed + 1;
+        first_left.on_trimmed = OnTrimmed::skip;
+        const auto reader = read_segment(space, segment, first_left);
+        const Result<Entry>* first = reader->next();
+        if (first != nullptr && !*first) return first->error();
+        if (first != nullptr) status.first_timestamp = (**first).timestamp;
+    }
     status.last_sequence = entry.sequence;
     status.last_timestamp = entry.timestamp;
     status.last_position = entry.position;

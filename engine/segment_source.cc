@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace braid {
 
@@ -12,18 +13,38 @@ using segment::Link;
 using segment::TailNode;
 
 SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
-                             Sequence from, Sequence to, bool backward)
+                             const Range& range)
     : storage_(storage),
       recent_(storage.files),
       store_seed_(store_seed),
       segment_(segment),
-      next_(backward ? to : std::max(from, Sequence(1))),
-      last_(backward ? std::max(from, Sequence(1)) : to),
-      backward_(backward) {}
+      next_(range.backward ? range.to : std::max(range.from, Sequence(1))),
+      last_(range.backward ? std::max(range.from, Sequence(1)) : range.to),
+      after_(range.after),
+      backward_(range.backward),
+      from_what_is_left_(range.from == 0 && range.after == 0) {}
+
+/// Backward, reading ends where what is left begins; forward it must be told.
+Result<void> SegmentSource::pass_trimmed() {
+    const Sequence trimmed = segment_.trimmed;
+    if (backward_) {
+        last_ = std::max(last_, Sequence(trimmed + 1));
+        return {};
+    }
+    const bool known = std::exchange(from_what_is_left_, false);
+    if (next_ > trimmed) return {};
+    next_ = trimmed + 1;
+    extents_known_ = false;
+    if (known || after_ >= segment_.trimmed_position) return {};
+    return Error::trimmed({segment_.trimmed_position, 0},
+                          fmt::format("segment '{}' of space '{}' is trimmed through sequence {}",
+                                      segment_.name, segment_.space->name, trimmed.value));
+}
 
 Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
-    if (backward_ ? next_ < last_ : next_ > last_) return {};
     const std::shared_lock lock(storage_.publish);
+    if (auto passed = pass_trimmed(); !passed) return passed;
+    if (backward_ ? next_ < last_ : next_ > last_) return {};
     const Sequence drained = segment_.drained_through();
     if (next_ > drained) {
         auto filled = fill_from_tail(window, frames, drained);
@@ -145,6 +166,8 @@ Result<void> SegmentSource::find_extents(Sequence low, Sequence high) {
     extents_.clear();
     extents_known_ = true;
     for (Link link = segment_.drained.head; link;) {
+        if (storage_.pack_number(link.pack()) == nullptr && segment_.trimmed != 0)
+            break;  // retired
         auto here = extent(link);
         // A wrong link is no damage to what is stored: the frames tell where they are.
         if (!here || here->view.frame.segment() != segment_.id || !here->view.links_sound)

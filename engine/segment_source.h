@@ -11,12 +11,20 @@ namespace braid {
 class SegmentSource : public FrameSource {
 public:
     /// From `from` up to `to`, or the other way round. The first and last frame may reach beyond.
-    SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment, Sequence from,
-                  Sequence to, bool backward);
+    /// `from` 0: from what is left of the segment.
+    struct Range {
+        Sequence from;
+        Sequence to;
+        Position after = 0;  ///< entries up to here are not wanted
+        bool backward = false;
+    };
+    SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
+                  const Range& range);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
 
 private:
+    [[nodiscard]] Result<void> pass_trimmed();
     [[nodiscard]] Result<void> fill_from_tail(Window& window, std::size_t frames, Sequence drained);
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);
@@ -39,7 +47,9 @@ private:
     SegmentState& segment_;
     Sequence next_;  // forward: the lowest not given; backward: the highest
     Sequence last_;  // where to stop
+    Position after_;
     bool backward_;
+    bool from_what_is_left_;
 
     std::vector<segment::Link> extents_;  // found, oldest first
     std::size_t extent_index_ = 0;        // forward: the next one; backward: one past the next one

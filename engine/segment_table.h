@@ -39,7 +39,9 @@ struct SegmentState {
 
     // What is drained: written by the drain under the publish lock, read by readers under it.
     index::SegmentUpdate drained;
-    std::vector<segment::Piece> pieces;  ///< in sequence order
+    std::vector<segment::Piece> pieces;  ///< in sequence order, but for those trimmed wholly
+    Sequence trimmed;                    ///< entries up to here are gone
+    Position trimmed_position;           ///< of the last of them
 
     [[nodiscard]] Sequence drained_through() const noexcept {
         return drained_sequence.load(std::memory_order_acquire);
@@ -53,6 +55,7 @@ struct SpaceState {
     Position first_position;   ///< likewise
     bool in_catalog = false;   ///< the drain's
     index::OrderTotals order;  ///< the drain's: records in all its sections, last block's checksum
+    Position trimmed_through;  ///< under the publish lock: the last position trimmed in it
     boost::unordered_flat_map<std::string_view, SegmentState*> segments;  // under the table's lock
 };
 

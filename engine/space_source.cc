@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "segment/pack.h"
 
@@ -43,6 +44,7 @@ Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
     if (backward_) next_ = std::min(next_, end_);
     while (window.items().empty() && !is_past_end() && (backward_ || next_ <= end_)) {
         const std::shared_lock lock(storage_.publish);
+        if (auto passed = pass_trimmed(); !passed) return passed;
         const Position drained = storage_.drained();
         if (next_ > drained) {
             const Position before = next_;
@@ -51,12 +53,46 @@ Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
             continue;
         }
         const PackState* pack = storage_.pack_at(next_);
-        if (pack == nullptr || pack->info.first_position > next_)
+        if (pack == nullptr || pack->info.first_position > next_) {
+            if (skip_gap(pack)) continue;
             return Error(Errc::corrupt, fmt::format("no pack holds position {}", next_.value));
+        }
         auto filled = fill_from_pack(window, frames, *pack);
         if (!filled) return filled;
     }
     return {};
+}
+
+/// Backward, what is gone is passed over; forward it must be told.
+Result<void> SpaceSource::pass_trimmed() {
+    if (backward_) return {};
+    const auto pass = [this](Position after, Position trimmed, Position& told) {
+        return std::max(after, Position(next_ - 1)) >= trimmed ||
+               std::exchange(told, trimmed) == trimmed;
+    };
+    const auto gone = [](Position through, const std::string& what) {
+        return Error::trimmed(
+            {through, 0}, fmt::format("{} is trimmed through position {}", what, through.value));
+    };
+    if (choice_.all && !pass(0, storage_.trimmed_through(), choice_.trimmed_told))
+        return gone(storage_.trimmed_through(), "the store");
+    for (Wanted& one : choice_.spaces)
+        if (one.space != nullptr && !pass(one.after, one.space->trimmed_through, one.trimmed_told))
+            return gone(one.space->trimmed_through, fmt::format("space '{}'", one.name));
+    return {};
+}
+
+/// Where packs are retired, goes on at the next one; false if there is no reason for a gap.
+bool SpaceSource::skip_gap(const PackState* pack) {
+    if (next_ > storage_.trimmed_through()) return false;
+    const auto& packs = storage_.packs();
+    if (!backward_) {
+        next_ = pack == nullptr ? storage_.drained() + 1 : pack->info.first_position;
+        return true;
+    }
+    const PackState* end = pack == nullptr ? packs.data() + packs.size() : pack;
+    next_ = end == packs.data() ? Position(0) : (end - 1)->info.last_position;
+    return true;
 }
 
 void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
@@ -118,6 +154,8 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, cons
                                                 segment::pack_name(pack.info.number), entry.source,
                                                 pack.pieces.size()));
     const segment::Piece* piece = in_piece ? &pack.pieces[entry.source - 1] : nullptr;
+    // Its file may be gone.
+    if (in_piece && piece->frames_bytes == 0) return {};
     const std::uint64_t end =
         in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
     const auto file = in_piece ? recent_.get(piece->segment, piece->file, end)
@@ -142,6 +180,7 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, cons
     if (recent_segment_ == nullptr) return damaged("a frame of a segment that was never named");
     const Wanted* one = wanted(recent_segment_->space);
     if (one == nullptr) return damaged("the frame isn't of the space");
+    if (frame.last_sequence() <= recent_segment_->trimmed) return {};
     window.add(frame, recent_segment_, stored.pin, one->after);
     return {};
 }

@@ -18,12 +18,14 @@ public:
         std::string name;
         Position after;
         SpaceState* space = nullptr;
+        Position trimmed_told{};  ///< this much trimming the reader knows of
     };
 
     /// Which spaces to read.
     struct Choice {
         bool all = false;  ///< the whole store; `spaces` is empty then
         std::vector<Wanted> spaces;
+        Position trimmed_told{};  ///< with `all`
     };
 
     /// From `from` up to `to`, or the other way round.
@@ -39,6 +41,8 @@ private:
     };
 
     void find_spaces();
+    [[nodiscard]] Result<void> pass_trimmed();
+    [[nodiscard]] bool skip_gap(const PackState* pack);
     [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
     void take(Window& window, const segment::TailNode& node,

@@ -47,6 +47,21 @@ Result<StoredFiles::Opened> StoredFiles::opened(const std::string& name,
     return opened;
 }
 
+void StoredFiles::forget(const std::string& name) {
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = by_name_.find(name);
+        if (found != by_name_.end()) {
+            recent_.erase(found->second);
+            by_name_.erase(found);
+        }
+    }
+    const std::scoped_lock lock(copied_mutex_);
+    if (copied_name_ != name) return;
+    copied_name_.clear();
+    copied_ = {};
+}
+
 Result<StoredBytes> StoredFiles::view(const std::string& name, std::uint64_t offset,
                                       std::uint64_t length) {
     if (options_.read_mode == ReadMode::copied) return view_copied(name, offset, length);
@@ -98,7 +113,7 @@ void Storage::add(const index::CatalogRecord& record) {
     timestamp_ = record.timestamp;
     auto piece = record.pieces.begin();
     for (const index::PackInfo& info : record.packs) {
-        PackState pack{info, {}, {piece, piece + info.pieces}};
+        PackState pack{info, {}, {piece, piece + info.pieces}, 0};
         piece += info.pieces;
         packs_.push_back(std::move(pack));
     }
@@ -108,6 +123,26 @@ void Storage::add(const index::CatalogRecord& record) {
                                                return state.info.number < number;
                                            });
         if (pack != packs_.end()) pack->sections.push_back(section);
+    }
+    next_pack_ = record.next_pack;
+    for (const index::PackTrim& trim : record.pack_trims) {
+        const auto pack = std::lower_bound(packs_.begin(), packs_.end(), trim.pack,
+                                           [](const PackState& state, std::uint32_t number) {
+                                               return state.info.number < number;
+                                           });
+        if (pack == packs_.end() || pack->info.number != trim.pack) continue;
+        pack->trimmed_records = trim.records;
+        if (trim.records >= pack->info.records()) packs_.erase(pack);
+    }
+}
+
+void Storage::add(const index::SegmentTrim& trim) {
+    trimmed_through_ = std::max(trimmed_through_, trim.position);
+    for (PackState& pack : packs_) {
+        if (pack.info.first_position > trim.position) break;
+        for (segment::Piece& piece : pack.pieces)
+            if (piece.segment == trim.segment && piece.last_sequence <= trim.through)
+                piece.frames_bytes = 0;
     }
 }
 
@@ -157,13 +192,20 @@ Result<index::SparseIndex> Storage::load_sparse_index(const segment::Piece& piec
     return index::SparseIndex::build(piece, frames->bytes, name);
 }
 
-std::uint64_t Storage::previous_checksum(const PackState& pack, SpaceId space) const {
+/// Of the space's section before, if its pack isn't retired.
+std::optional<std::uint64_t> Storage::previous_checksum(const PackState& pack,
+                                                        const index::OrderSection& section) const {
+    if (section.records_before == 0) return 0;
     for (const PackState* before = &pack; before != packs_.data();) {
         --before;
-        for (const index::OrderSection& section : before->sections)
-            if (section.space == space) return section.last_checksum;
+        for (const index::OrderSection& earlier : before->sections) {
+            if (earlier.space != section.space) continue;
+            if (earlier.records_before + earlier.records != section.records_before)
+                return std::nullopt;
+            return earlier.last_checksum;
+        }
     }
-    return 0;
+    return std::nullopt;
 }
 
 Result<std::vector<index::OrderEntry>> Storage::order(
@@ -173,7 +215,7 @@ Result<std::vector<index::OrderEntry>> Storage::order(
     auto encoded = files.view(name, section.offset, section.bytes);
     if (encoded) {
         auto entries = index::decode_order_section(
-            encoded->bytes, section, previous_checksum(pack, section.space), store_seed_, name);
+            encoded->bytes, section, previous_checksum(pack, section), store_seed_, name);
         if (entries) return entries;
     }
     return rebuild_order(pack, is_of_space);
@@ -199,6 +241,7 @@ Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
     }
     for (std::uint32_t i = 0; i < pack.pieces.size(); ++i) {
         const segment::Piece& piece = pack.pieces[i];
+        if (piece.frames_bytes == 0) continue;  // trimmed
         const std::string file = segment::segment_file_name(piece.segment, piece.file);
         auto frames = files.view(file, piece.offset, piece.frames_bytes);
         if (!frames) return frames.error();

@@ -29,7 +29,9 @@ struct StoredBytes {
 struct PackState {
     index::PackInfo info;
     std::vector<index::OrderSection> sections;  ///< by space
-    std::vector<segment::Piece> pieces;         ///< in the order of their numbers as sources
+    /// In the order of their numbers as sources; one that is trimmed wholly has no bytes.
+    std::vector<segment::Piece> pieces;
+    std::uint64_t trimmed_records = 0;  ///< of the drain; never all: it is retired then
 };
 
 /// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
@@ -45,6 +47,8 @@ public:
     /// The same by read calls into fresh memory, whatever the read mode.
     [[nodiscard]] Result<StoredBytes> copy(const std::string& name, std::uint64_t offset,
                                            std::uint64_t length);
+    /// Lets go of a file that is about to be removed.
+    void forget(const std::string& name);
 
 private:
     struct Opened {
@@ -106,9 +110,16 @@ public:
     /// The pack that holds the position, or the first one beyond it; nullptr if there is none.
     [[nodiscard]] const PackState* pack_at(Position position) const noexcept;
     [[nodiscard]] const PackState* pack_number(std::uint32_t number) const noexcept;
+    /// Packs below this number were written, and are retired if they aren't there.
+    [[nodiscard]] std::uint32_t next_pack() const noexcept { return next_pack_; }
+    /// The last position trimmed anywhere: below it packs may be missing.
+    [[nodiscard]] Position trimmed_through() const noexcept { return trimmed_through_; }
 
-    /// Takes over a catalog record's packs, pieces and sections. Under `publish`, exclusively.
+    /// Takes over a catalog record's packs, pieces and sections, and retires the packs that are
+    /// trimmed wholly. Under `publish`, exclusively.
     void add(const index::CatalogRecord& record);
+    /// Takes note that nothing up to there is read any more. Under `publish`, exclusively.
+    void add(const index::SegmentTrim& trim);
 
     /// The sparse index of a piece: decoded from the file, or built again from the frames.
     [[nodiscard]] Result<std::shared_ptr<const index::SparseIndex>> sparse_index(
@@ -123,13 +134,16 @@ private:
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
     [[nodiscard]] Result<index::SparseIndex> load_sparse_index(const segment::Piece& piece);
-    [[nodiscard]] std::uint64_t previous_checksum(const PackState& pack, SpaceId space) const;
+    [[nodiscard]] std::optional<std::uint64_t> previous_checksum(
+        const PackState& pack, const index::OrderSection& section) const;
 
     std::uint64_t store_seed_ = 0;
     Position drained_;
     TransactionNumber transaction_;
     Timestamp timestamp_;
     std::vector<PackState> packs_;  // by number, rising
+    std::uint32_t next_pack_ = 1;
+    Position trimmed_through_;
 
     using PieceKey =
         std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;  // segment, file, offset

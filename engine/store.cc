@@ -29,6 +29,7 @@ EntryBounds entry_bounds(const Bounds& bounds) {
     of.limit = limit_of(bounds.limit);
     of.backward = bounds.backward;
     of.level = bounds.level;
+    of.on_trimmed = bounds.on_trimmed;
     return of;
 }
 
@@ -36,6 +37,7 @@ EntryBounds entry_bounds(const FollowBounds& bounds) {
     EntryBounds of;
     of.after = bounds.after;
     of.level = bounds.level;
+    of.on_trimmed = bounds.on_trimmed;
     return of;
 }
 
@@ -96,6 +98,7 @@ Reader Store::read_segment(std::string_view space, std::string_view segment,
     of.limit = limit_of(bounds.limit);
     of.backward = bounds.backward;
     of.level = bounds.level;
+    of.on_trimmed = bounds.on_trimmed;
     return Reader(engine_->read_segment(space, segment, of));
 }
 
@@ -145,6 +148,10 @@ Result<std::vector<std::string>> Store::segments(std::string_view space, const P
 Result<void> Store::sync() {
     return engine_->sync();
 }
+Result<void> Store::trim(std::string_view space, std::string_view segment, Sequence through) {
+    return engine_->trim(space, segment, through);
+}
+
 Result<void> Store::drain() {
     return engine_->drain();
 }

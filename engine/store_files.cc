@@ -1,6 +1,7 @@
 #include "engine/store_files.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace braid {
 namespace {
@@ -32,6 +33,21 @@ StoreFile store_file_kind(std::string_view name) {
         is_number(name.substr(dash + 1)))
         return StoreFile::segment;
     return StoreFile::unknown;
+}
+
+StoreFileNumbers store_file_numbers(std::string_view name) {
+    StoreFileNumbers numbers;
+    const auto read = [&](std::string_view text) {
+        std::uint64_t number = 0;
+        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+        return parsed.ec == std::errc() ? number : 0;
+    };
+    const std::size_t last = name.rfind('-');
+    numbers.number = read(name.substr(last + 1));
+    if (store_file_kind(name) == StoreFile::segment)
+        numbers.segment = read(name.substr(std::string_view("segment-").size(),
+                                           last - std::string_view("segment-").size()));
+    return numbers;
 }
 
 std::vector<std::string> unknown_files(const std::vector<io::DirectoryEntry>& files) {

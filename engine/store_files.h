@@ -21,6 +21,14 @@ enum class StoreFile : std::uint8_t {
     unfinished_log,
 };
 
+/// The numbers in the name of a pack (`segment` 0) or of a segment's own file; 0 where they are too
+/// large to be ours.
+struct StoreFileNumbers {
+    std::uint64_t segment = 0;
+    std::uint64_t number = 0;
+};
+[[nodiscard]] StoreFileNumbers store_file_numbers(std::string_view name);
+
 [[nodiscard]] StoreFile store_file_kind(std::string_view name);
 
 /// Names in the listing that are none of the store's kinds.

@@ -41,8 +41,12 @@ struct PackInfo {
     std::uint64_t bytes = 0;         ///< of the whole file
     Position first_position;
     Position last_position;
-    std::uint32_t pieces = 0;       ///< written by the same drain
-    std::uint32_t first_piece = 0;  ///< index of the first of them among all pieces ever written
+    std::uint32_t pieces = 0;  ///< written by the same drain
+
+    /// Records of its drain, in the pack and its pieces.
+    [[nodiscard]] std::uint64_t records() const noexcept {
+        return last_position - first_position + 1;
+    }
     bool operator==(const PackInfo&) const = default;
 };
 
@@ -56,7 +60,24 @@ struct SegmentUpdate {
     segment::Link head;    ///< its newest extent
     segment::Link anchor;  ///< its newest anchor
     std::uint32_t extents_since_anchor = 0;
+    std::uint32_t files = 0;  ///< own files ever begun; the newest one's number
     bool operator==(const SegmentUpdate&) const = default;
+};
+
+/// All entries of a segment up to one of them are gone for readers.
+struct SegmentTrim {
+    SegmentId segment;
+    Sequence through;
+    Position position;  ///< of that entry
+    bool operator==(const SegmentTrim&) const = default;
+};
+
+/// How many of a drain's records are trimmed by now. When all are, its pack is retired: the catalog
+/// lists it no more, and its file is removed.
+struct PackTrim {
+    std::uint32_t pack = 0;
+    std::uint64_t records = 0;
+    bool operator==(const PackTrim&) const = default;
 };
 
 /// One record: what a drain did, or everything.
@@ -67,31 +88,34 @@ struct CatalogRecord {
     Timestamp timestamp;            ///< of the last of them
     SpaceId next_space = 1;
     SegmentId next_segment = 1;
+    std::uint32_t next_pack = 1;
     std::vector<segment::Change> names;
     std::vector<PackInfo> packs;
     std::vector<segment::Piece> pieces;
     std::vector<SegmentUpdate> segments;
     std::vector<OrderSection> sections;
+    std::vector<SegmentTrim> trims;
+    std::vector<PackTrim> pack_trims;
     bool operator==(const CatalogRecord&) const = default;
 };
 
 /// Types of the entries of a body. An unknown one is unsupported.
 enum class CatalogEntryType : std::uint64_t {
-    counters = 1,  ///< cut, transaction, timestamp, next space, next segment; once
+    counters = 1,  ///< cut, transaction, timestamp, next space, segment and pack; once
     space_named = 2,
     segment_named = 3,
     pack = 4,
     piece = 5,
     segments = 6,  ///< all segment updates
     sections = 7,  ///< all order sections
+    trims = 8,     ///< all segment trims
+    pack_trims = 9,
     // Reserved.
     consumer = 16,
     consumer_deleted = 17,
     transaction_id = 18,
-    trim = 19,
     segment_deleted = 20,
     space_deleted = 21,
-    retired_file = 22,
 };
 
 /// The body's encoding: entries of varint type, varint length, content. Content is varints in the

@@ -52,6 +52,7 @@ void encode_counters(const CatalogRecord& record, std::vector<std::byte>& out) {
     writer.varint(record.timestamp.value);
     writer.varint(record.next_space.value);
     writer.varint(record.next_segment.value);
+    writer.varint(record.next_pack);
 }
 
 bool decode_counters(Bytes content, CatalogRecord& record) {
@@ -61,7 +62,9 @@ bool decode_counters(Bytes content, CatalogRecord& record) {
     record.timestamp = reader.varint();
     record.next_space = reader.varint();
     record.next_segment = reader.varint();
-    return reader.finished();
+    bool sound = true;
+    record.next_pack = number32(reader, sound);
+    return sound && reader.finished();
 }
 
 void encode_pack(const PackInfo& pack, std::vector<std::byte>& out) {
@@ -73,7 +76,6 @@ void encode_pack(const PackInfo& pack, std::vector<std::byte>& out) {
     writer.varint(pack.first_position.value);
     writer.varint(pack.last_position.value);
     writer.varint(pack.pieces);
-    writer.varint(pack.first_piece);
 }
 
 bool decode_pack(Bytes content, std::vector<PackInfo>& packs) {
@@ -87,9 +89,8 @@ bool decode_pack(Bytes content, std::vector<PackInfo>& packs) {
     pack.first_position = reader.varint();
     pack.last_position = reader.varint();
     pack.pieces = number32(reader, sound);
-    pack.first_piece = number32(reader, sound);
     packs.push_back(pack);
-    return sound && reader.finished();
+    return sound && reader.finished() && pack.first_position <= pack.last_position;
 }
 
 void encode_piece(const Piece& piece, std::vector<std::byte>& out) {
@@ -153,6 +154,7 @@ void encode_segments(const std::vector<SegmentUpdate>& updates, std::vector<std:
                       static_cast<std::uint64_t>(form));
         if (form == AnchorForm::other)
             writer.varint(zigzag(update.head.word() - update.anchor.word()));
+        writer.varint(update.files);
         before = update;
     }
 }
@@ -171,6 +173,7 @@ SegmentUpdate decode_segment(ByteReader& reader, const SegmentUpdate& before, bo
     if (static_cast<AnchorForm>(tag & 3) == AnchorForm::is_head) update.anchor = update.head;
     if (static_cast<AnchorForm>(tag & 3) == AnchorForm::other)
         update.anchor = Link::from_word(update.head.word() - unzigzag(reader.varint()));
+    update.files = number32(reader, sound);
     return update;
 }
 
@@ -230,6 +233,47 @@ bool decode_sections(Bytes content, std::vector<OrderSection>& sections) {
     return sound && reader.finished();
 }
 
+void encode_trims(const std::vector<SegmentTrim>& trims, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    for (const SegmentTrim& trim : trims) {
+        writer.varint(trim.segment.value);
+        writer.varint(trim.through.value);
+        writer.varint(trim.position.value);
+    }
+}
+
+bool decode_trims(Bytes content, std::vector<SegmentTrim>& trims) {
+    ByteReader reader(content);
+    while (!reader.failed() && !reader.left().empty()) {
+        SegmentTrim trim;
+        trim.segment = reader.varint();
+        trim.through = reader.varint();
+        trim.position = reader.varint();
+        trims.push_back(trim);
+    }
+    return reader.finished();
+}
+
+void encode_pack_trims(const std::vector<PackTrim>& trims, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    for (const PackTrim& trim : trims) {
+        writer.varint(trim.pack);
+        writer.varint(trim.records);
+    }
+}
+
+bool decode_pack_trims(Bytes content, std::vector<PackTrim>& trims) {
+    ByteReader reader(content);
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        PackTrim trim;
+        trim.pack = number32(reader, sound);
+        trim.records = reader.varint();
+        trims.push_back(trim);
+    }
+    return sound && reader.finished();
+}
+
 Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& record) {
     auto change = segment::decode_change_body(type, content);
     if (!change) return change.error().within("catalog record");
@@ -258,6 +302,10 @@ Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& reco
             return sound_or(decode_segments(content, record.segments), "the segments");
         case CatalogEntryType::sections:
             return sound_or(decode_sections(content, record.sections), "the order sections");
+        case CatalogEntryType::trims:
+            return sound_or(decode_trims(content, record.trims), "the trims");
+        case CatalogEntryType::pack_trims:
+            return sound_or(decode_pack_trims(content, record.pack_trims), "the packs' trims");
         default:
             return Error(
                 Errc::unsupported_version,
@@ -291,6 +339,11 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
     if (!record.sections.empty())
         entries.add(CatalogEntryType::sections,
                     [&](Out& to) { encode_sections(record.sections, to); });
+    if (!record.trims.empty())
+        entries.add(CatalogEntryType::trims, [&](Out& to) { encode_trims(record.trims, to); });
+    if (!record.pack_trims.empty())
+        entries.add(CatalogEntryType::pack_trims,
+                    [&](Out& to) { encode_pack_trims(record.pack_trims, to); });
 }
 
 Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {

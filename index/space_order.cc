@@ -238,7 +238,7 @@ bool continues(const OrderBlock& block, const OrderSection& expected,
 }  // namespace
 
 Result<std::vector<OrderEntry>> decode_order_section(Bytes section, const OrderSection& expected,
-                                                     std::uint64_t previous,
+                                                     std::optional<std::uint64_t> previous,
                                                      std::uint64_t store_seed,
                                                      const std::string& file) {
     if (section.size() != expected.bytes)
@@ -247,12 +247,13 @@ Result<std::vector<OrderEntry>> decode_order_section(Bytes section, const OrderS
                                    section.size()));
     std::vector<OrderEntry> entries;
     std::uint64_t records = 0;
-    std::uint64_t checksum = previous;
+    std::uint64_t checksum = previous.value_or(0);
     for (std::size_t at = 0; at < section.size();) {
         const std::uint64_t offset = expected.offset + at;
         auto block =
             decode_order_block(section.subspan(at), expected.pack, store_seed, file, offset);
         if (!block) return block.error();
+        if (at == 0 && !previous) checksum = block->previous;
         if (!continues(*block, expected, entries, records, checksum))
             return corrupt(file, offset, "the block doesn't follow the one before it");
         entries.insert(entries.end(), block->entries.begin(), block->entries.end());

@@ -109,12 +109,11 @@ struct OrderBlock {
                                                     const std::string& file, std::uint64_t offset);
 
 /// Decodes a whole section and checks it against what the catalog says of it: counts, positions,
-/// the chain of checksums (`previous`: last checksum of the section before, or 0), that entries
-/// rise and add up. On any mismatch `corrupt`: the caller builds it again from the frames.
-[[nodiscard]] Result<std::vector<OrderEntry>> decode_order_section(Bytes section,
-                                                                   const OrderSection& expected,
-                                                                   std::uint64_t previous,
-                                                                   std::uint64_t store_seed,
-                                                                   const std::string& file);
+/// the chain of checksums (`previous`: last checksum of the section before, 0 if there was none,
+/// nullopt if its pack is gone), that entries rise and add up. On any mismatch `corrupt`: the
+/// caller builds it again from the frames.
+[[nodiscard]] Result<std::vector<OrderEntry>> decode_order_section(
+    Bytes section, const OrderSection& expected, std::optional<std::uint64_t> previous,
+    std::uint64_t store_seed, const std::string& file);
 
 }  // namespace braid::index

@@ -57,6 +57,14 @@ struct SegmentArguments {
 int run_peek(const SegmentArguments& arguments);
 int run_status(const SegmentArguments& arguments);
 
+struct TrimArguments {
+    StoreArguments store;
+    std::string space;
+    std::string segment;
+    std::uint64_t through = 0;  ///< the last sequence to give up
+};
+int run_trim(const TrimArguments& arguments);
+
 struct ListArguments {
     StoreArguments store;
     std::string space;  ///< of `segments`

@@ -103,12 +103,19 @@ private:
             .number("timestamp", record.timestamp.value)
             .number("next_space", record.next_space.value)
             .number("next_segment", record.next_segment.value)
+            .number("next_pack", record.next_pack)
             .end();
         for (const auto& change : record.names) print(offset, change);
         for (const auto& pack : record.packs) print(offset, pack);
         for (const auto& piece : record.pieces) print(offset, piece);
         for (const auto& update : record.segments) print(offset, update);
         for (const auto& section : record.sections) print(offset, section);
+        for (const auto& trim : record.trims) print(offset, trim);
+        for (const auto& trim : record.pack_trims)
+            context_.printer.line(file_.name, offset, "pack_trim")
+                .number("pack", trim.pack)
+                .number("records", trim.records)
+                .end();
     }
 
     void print(std::uint64_t offset, const segment::Change& change) {
@@ -132,7 +139,6 @@ private:
             .number("first_position", pack.first_position.value)
             .number("last_position", pack.last_position.value)
             .number("pieces", pack.pieces)
-            .number("first_piece", pack.first_piece)
             .end();
     }
 
@@ -165,6 +171,15 @@ private:
             .number("anchor_pack", update.anchor.pack())
             .number("anchor_offset", update.anchor.offset())
             .number("extents_since_anchor", update.extents_since_anchor)
+            .number("files", update.files)
+            .end();
+    }
+
+    void print(std::uint64_t offset, const index::SegmentTrim& trim) {
+        context_.printer.line(file_.name, offset, "trim")
+            .number("segment", trim.segment.value)
+            .number("through", trim.through.value)
+            .number("position", trim.position.value)
             .end();
     }
 

@@ -37,6 +37,22 @@ int print_names(const Page& wanted, List list, Print print) {
     return output.finish();
 }
 
+int print_status(const Store& store, const std::string& space, const std::string& segment) {
+    const auto status = store.status(space, segment);
+    if (!status) return report(status.error());
+    Output output(STDOUT_FILENO);
+    JsonObject(output.buffer())
+        .bytes("space", space)
+        .bytes("segment", segment)
+        .number("first_sequence", status->first_sequence.value)
+        .number("last_sequence", status->last_sequence.value)
+        .number("first_timestamp", status->first_timestamp.value)
+        .number("last_timestamp", status->last_timestamp.value)
+        .number("last_position", status->last_position.value)
+        .end_line();
+    return output.finish();
+}
+
 }  // namespace
 
 Result<Store> open_to_read(const StoreArguments& arguments) {
@@ -60,19 +76,17 @@ int run_peek(const SegmentArguments& arguments) {
 int run_status(const SegmentArguments& arguments) {
     const auto store = open_to_read(arguments.store);
     if (!store) return report(store.error());
-    const auto status = store->status(arguments.space, arguments.segment);
-    if (!status) return report(status.error());
-    Output output(STDOUT_FILENO);
-    JsonObject(output.buffer())
-        .bytes("space", arguments.space)
-        .bytes("segment", arguments.segment)
-        .number("first_sequence", status->first_sequence.value)
-        .number("last_sequence", status->last_sequence.value)
-        .number("first_timestamp", status->first_timestamp.value)
-        .number("last_timestamp", status->last_timestamp.value)
-        .number("last_position", status->last_position.value)
-        .end_line();
-    return output.finish();
+    return print_status(*store, arguments.space, arguments.segment);
+}
+
+int run_trim(const TrimArguments& arguments) {
+    Options options;
+    options.io = arguments.store.io;
+    auto store = Store::open(arguments.store.directory, options);
+    if (!store) return report(store.error());
+    const auto trimmed = store->trim(arguments.space, arguments.segment, arguments.through);
+    if (!trimmed) return report(trimmed.error());
+    return print_status(*store, arguments.space, arguments.segment);
 }
 
 int run_spaces(const ListArguments& arguments) {

@@ -30,6 +30,7 @@ public:
         add_spaces();
         add_segments();
         add_status();
+        add_trim();
         add_stat();
         add_verify();
         add_dump();
@@ -88,6 +89,7 @@ private:
     void add_spaces();
     void add_segments();
     void add_status();
+    void add_trim();
     void add_stat();
     void add_verify();
     void add_dump();
@@ -177,6 +179,10 @@ void CommandLine::add_read() {
                   "Go on with what is committed meanwhile, until --limit or a signal")
         ->excludes(backward);
     command.add_flag("--payload-only", arguments->payload_only, "Only the payload, a line each");
+    using braid::OnTrimmed;
+    add_choice<OnTrimmed>(command, "--on-trimmed", "Where entries are trimmed (default refuse)",
+                          {{"refuse", OnTrimmed::refuse}, {"skip", OnTrimmed::skip}},
+                          [arguments](OnTrimmed way) { arguments->bounds.on_trimmed = way; });
     command.parse_complete_callback([arguments] {
         if (arguments->segment && arguments->spaces.size() != 1) {
             throw CLI::ValidationError("--segment", "wants exactly one --space");
@@ -213,6 +219,16 @@ void CommandLine::add_status() {
     add_segment_names(add("status", "Prints a segment's bounds; zeros if it has no entry",
                           arguments, run_status, "  braid status data orders eu-1"),
                       *arguments);
+}
+
+void CommandLine::add_trim() {
+    auto arguments = std::make_shared<TrimArguments>();
+    CLI::App& command =
+        add("trim", "Gives up a segment's oldest entries, for good; prints its status then",
+            arguments, run_trim, "  braid trim data orders eu-1 --through 41");
+    add_segment_names(command, *arguments);
+    command.add_option("--through", arguments->through, "Sequence of the last entry to give up")
+        ->required();
 }
 
 void CommandLine::add_stat() {

@@ -56,7 +56,8 @@ private:
                             .to_time = bounds_.to_time,
                             .limit = bounds_.limit,
                             .backward = bounds_.backward,
-                            .level = bounds_.level};
+                            .level = bounds_.level,
+                            .on_trimmed = bounds_.on_trimmed};
         if (arguments_.spaces.empty()) return store.read_all(bounds);
         std::vector<SpaceCursor> spaces;
         for (const std::string& space : arguments_.spaces) spaces.push_back({space, bounds.after});

@@ -27,7 +27,7 @@ std::vector<std::string> names_of_segments() {
         "a",    "aa",  std::string("a\0b", 3), std::string("a\0", 2), std::string(1, '\0'), "b",
         "../a", "\xff"};
     names.emplace_back(name_bytes_max, 'x');
-    names.push_back(std::string(name_bytes_max - 1, 'x') + "y");
+    names.emplace_back(name_bytes_max, 'x').back() = 'y';
     return names;
 }
 

@@ -29,12 +29,12 @@ CatalogRecord record_as_stated(const DocumentExample& page) {
     record.timestamp = number("timestamp");
     record.next_space = number("next_space");
     record.next_segment = number("next_segment");
+    record.next_pack = number32("next_pack");
     record.names = {
         segment::SegmentNamed{number("named_segment"), number("named_space"), page.text("named")}};
     record.packs = {{number32("pack"), number("extents_end"), number("order_offset"),
                      number("pack_bytes"), number("pack_first_position"),
-                     number("pack_last_position"), number32("pack_pieces"),
-                     number32("pack_first_piece")}};
+                     number("pack_last_position"), number32("pack_pieces")}};
     record.pieces = {{number("piece_segment"), number32("piece_file"), number("piece_offset"),
                       number("piece_frames_bytes"), number("piece_index_offset"),
                       number("piece_index_bytes"), number("piece_first_sequence"),
@@ -44,14 +44,16 @@ CatalogRecord record_as_stated(const DocumentExample& page) {
     record.segments = {
         {number("segment[0]"), number("last_sequence[0]"), number("last_position[0]"),
          number("first_timestamp[0]"), number("last_timestamp[0]"), head, anchor,
-         number32("extents_since_anchor[0]")},
+         number32("extents_since_anchor[0]"), number32("files[0]")},
         {number("segment[1]"), number("last_sequence[1]"), number("last_position[1]"),
          number("first_timestamp[1]"), number("last_timestamp[1]"), head_of_other, head_of_other,
-         number32("extents_since_anchor[1]")}};
+         number32("extents_since_anchor[1]"), number32("files[1]")}};
     record.sections = {{number("section_space"), number32("section_pack"), number("section_offset"),
                         number("section_bytes"), number("section_records"),
                         number("section_records_before"), number("section_first_position"),
                         number("section_last_position"), number("section_last_checksum")}};
+    record.trims = {{number("trim_segment"), number("trim_through"), number("trim_position")}};
+    record.pack_trims = {{number32("trimmed_pack"), number("trimmed_records")}};
     return record;
 }
 

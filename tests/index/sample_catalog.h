@@ -12,21 +12,23 @@ inline index::CatalogRecord sample_drain(std::uint64_t number) {
     record.timestamp = 1'700'000'000'000'000'000 + number;
     record.next_space = 3;
     record.next_segment = 8 + number;
+    record.next_pack = static_cast<std::uint32_t>(number) + 1;
     record.names = {segment::SpaceNamed{2, "orders"}, segment::SegmentNamed{7 + number, 2, "eu-1"}};
     const auto pack = static_cast<std::uint32_t>(number);
-    record.packs = {
-        {pack, 9000, 12288, 12288 + 64, 1000 * number - 999, 1000 * number, 1, pack - 1}};
+    record.packs = {{pack, 9000, 12288, 12288 + 64, 1000 * number - 999, 1000 * number, 1}};
     record.pieces = {{3, 1, 4096, 1 << 20, 1052672, 96, 1, 700, 1000 * number - 999,
                       1000 * number - 7, 1'700'000'000'000'000'000,
                       1'700'000'000'000'000'000 + number}};
     const segment::Link head(pack, 4096);
     record.segments = {
-        {3, 700, 990, 5, 9, {}, {}, 0},
-        {4, 12, 1000, 7, 7, head, head, 0},
-        {900, 12, 880, 7, 8, segment::Link(pack, 128), segment::Link(1, 800), 3},
+        {3, 700, 990, 5, 9, {}, {}, 0, 2},
+        {4, 12, 1000, 7, 7, head, head, 0, 0},
+        {900, 12, 880, 7, 8, segment::Link(pack, 128), segment::Link(1, 800), 3, 1},
     };
     record.sections = {{1, pack, 12288, 64, 300, 700, 3, 999, 0x1122334455667788},
                        {2, pack, 12352, 4096, 700, 0, 1, 1000, ~std::uint64_t{0}}};
+    record.trims = {{3, 20, 800}, {900, 11, 870}};
+    record.pack_trims = {{pack, 7}};
     return record;
 }
 
@@ -49,14 +51,17 @@ inline index::CatalogRecord extreme_record() {
     record.timestamp = max;
     record.next_space = max;
     record.next_segment = max;
-    record.packs = {{max32, max, max, max, max, max, max32, max32}, {}};
+    record.next_pack = max32;
+    record.packs = {{max32, max, max, max, max, max, max32}, {}};
     record.pieces = {{max, max32, max, max, max, max, max, max, max, max, max, max}, {}};
-    record.segments = {{max, max, max, max, max, link, {}, max32},
+    record.segments = {{max, max, max, max, max, link, {}, max32, max32},
                        {},
-                       {1, 1, 1, max, 0, {}, link, 1},
-                       {max, 1, 1, 0, max, link, link, 0}};
+                       {1, 1, 1, max, 0, {}, link, 1, 0},
+                       {max, 1, 1, 0, max, link, link, 0, 7}};
     record.sections = {
         {max, max32, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
+    record.trims = {{max, max, max}, {}};
+    record.pack_trims = {{max32, max}, {}};
     return record;
 }
 

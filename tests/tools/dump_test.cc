@@ -77,6 +77,7 @@ public:
         record_.timestamp = 1005;
         record_.next_space = 2;
         record_.next_segment = 3;
+        record_.next_pack = 2;
         record_.names = {segment::SpaceNamed{1, "orders"}, segment::SegmentNamed{1, 1, "eu"},
                          segment::SegmentNamed{2, 1, "us"}};
         make_segment_file();
@@ -157,8 +158,7 @@ private:
                           .bytes = content.size(),
                           .first_position = 1,
                           .last_position = 6,
-                          .pieces = 1,
-                          .first_piece = 0}};
+                          .pieces = 1}};
     }
 
     void make_log() {

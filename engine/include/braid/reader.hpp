@@ -15,9 +15,16 @@ namespace braid {
 
 inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
+/// What a reader does where entries that it would have given are trimmed.
+enum class OnTrimmed : std::uint8_t {
+    refuse,  ///< an error `trimmed`, which tells where reading can go on
+    skip,    ///< goes on with what is left
+};
+
 /// Bounds of a read of one segment; all of them hold together, both ends are inclusive, and an
 /// inverted range is empty.
 struct SegmentBounds {
+    /// 0: from the first entry that is left.
     Sequence from = 0;
     Sequence to = no_limit;
     Timestamp from_time = 0;
@@ -26,9 +33,10 @@ struct SegmentBounds {
     Position after = 0;
     /// Most entries to deliver; 0 means no limit.
     std::uint64_t limit = 0;
-    /// From the newest within the bounds to the oldest.
+    /// From the newest within the bounds to the oldest, as far as they are left.
     bool backward = false;
     Level level = Level::committed;
+    OnTrimmed on_trimmed = OnTrimmed::refuse;
 };
 
 /// Bounds of a read of spaces or the whole store, in commit order.
@@ -38,8 +46,9 @@ struct Bounds {
     Timestamp from_time = 0;
     Timestamp to_time = no_limit;
     std::uint64_t limit = 0;  ///< 0 means no limit
-    bool backward = false;
+    bool backward = false;    ///< as far as entries are left
     Level level = Level::committed;
+    OnTrimmed on_trimmed = OnTrimmed::refuse;
 };
 
 /// A space to read, from its own cursor.
@@ -52,6 +61,7 @@ struct SpaceCursor {
 struct FollowBounds {
     Position after = 0;
     Level level = Level::durable;
+    OnTrimmed on_trimmed = OnTrimmed::refuse;
 };
 
 class ReaderBody;

@@ -8,9 +8,10 @@
 
 namespace braid {
 
-/// One segment. All zero where it has no entry.
+/// One segment. All zero where it never had an entry; where all are trimmed, the first sequence is
+/// the one that the next entry will get, and has no timestamp.
 struct SegmentStatus {
-    Sequence first_sequence;
+    Sequence first_sequence;  ///< of what is left
     Sequence last_sequence;
     Timestamp first_timestamp;
     Timestamp last_timestamp;

@@ -84,6 +84,15 @@ public:
     Result<void> sync();
     /// Moves what is durable out of memory and log into packs and pieces. Happens by itself.
     Result<void> drain();
+    /// Gives up the entries of a segment up to `through`: when it returns, no reader opened
+    /// afterwards finds them, and that is durable. Entries that a reader has given out or holds
+    /// already stay valid. The segment keeps its numbers. A reader that has yet to come there, or
+    /// begins at an older cursor, gets `trimmed`. Files come free when all that is in them is
+    /// trimmed, and no reader stands on them. Drains the store first. Blocks.
+    ///
+    /// Errors: `not_found`, `out_of_range` (beyond the segment's end), `corrupt` (what is to be
+    /// trimmed is damaged); after `io` or `no_space` it may have happened or not: call it again.
+    Result<void> trim(std::string_view space, std::string_view segment, Sequence through);
     /// With `read_only`: looks again at what a writer has written since; new readers see it.
     Result<void> refresh();
 
