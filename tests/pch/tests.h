@@ -1,4 +1,4 @@
-// Precompiled once a suite; see io/pch/common.h.
+// Precompiled once a suite; see io/pch/precompiled.h.
 #include <doctest/doctest.h>
 
-#include "io/pch/common.h"
+#include "io/pch/precompiled.h"
