@@ -137,7 +137,8 @@ TEST_CASE("trim: a wrong call changes nothing") {
 
 TEST_CASE("trim: a reader in the middle is told, and may go on with what is left") {
     with_every_size([](StoreFixture& fixture) {
-        for (std::uint64_t i = 1; i <= 2000; ++i) must_append(*fixture, "sp", "a", i, i);
+        for (std::uint64_t i = 1; i <= 2000; ++i)
+            REQUIRE(fixture->append("sp", "a", test_data(i), {}, Durability::buffered));
         must_append(*fixture, "sp", "b", 1, 1);
         for (const OnTrimmed way : {OnTrimmed::refuse, OnTrimmed::skip}) {
             const std::uint64_t through = way == OnTrimmed::refuse ? 1200 : 1500;
@@ -173,8 +174,9 @@ TEST_CASE("trim: space comes back") {
     StoreFixture fixture(options);
     const std::string payload(2000, 'x');
     for (std::uint64_t i = 1; i <= 400; ++i) {
-        REQUIRE(fixture->append("sp", "long", payload));
-        REQUIRE(fixture->append("sp", fmt::format("s{}", i % 7), "short"));
+        REQUIRE(fixture->append("sp", "long", payload, {}, Durability::buffered));
+        REQUIRE(
+            fixture->append("sp", fmt::format("s{}", i % 7), "short", {}, Durability::buffered));
     }
     REQUIRE(fixture->drain());
     const std::uint64_t before = stored_bytes(fixture.directory());
