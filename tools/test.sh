@@ -95,7 +95,8 @@ configure() {
     if command -v ccache >/dev/null; then
         compiler="ccache $compiler"
         export CCACHE_NOHASHDIR=1  # another clone may use what this one has compiled
-        export CCACHE_SLOPPINESS=pch_defines,time_macros  # or nothing with a precompiled header is kept
+        # Without these nothing with a precompiled header is kept.
+        export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_PCH_EXTSUM=1
     fi
     if [ -f "$directory/build.ninja" ]; then
         CXX=$compiler meson setup --reconfigure "$directory" "$@"
@@ -119,6 +120,19 @@ executables() {
     ninja -C "$directory" -t targets all | sed -n "s,^\($folder/[A-Za-z0-9_-]*\): .*_LINKER.*,\1,p"
 }
 
+# Precompiled headers differ from clone to clone even where all that is in them is the same. So ccache is
+# told what they are made of, and takes that for them.
+precompile() {
+    local directory=$1 header headers=()
+    mapfile -t headers < <(ninja -C "$directory" -t targets all |
+        sed -n 's/^\([^:]*\.[gp]ch\): .*/\1/p')
+    ninja -C "$directory" "${headers[@]}" || return
+    for header in "${headers[@]}"; do
+        ninja -C "$directory" -t deps "$header" | sed -n 's/^    //p' |
+            (cd "$directory" && xargs md5sum) | md5sum >"$directory/$header.sum"
+    done
+}
+
 # build DIRECTORY WHAT COMPILER MESON-OPTION…; WHAT is `all`, `tests` for tests and tools only, or a target.
 # A build that fails is one failure; its suites are not run.
 build() {
@@ -134,7 +148,7 @@ build() {
     elif [ "$what" != all ]; then
         targets=("$what")
     fi
-    if ! ninja -C "$directory" "${targets[@]}" >"$log" 2>&1; then
+    if ! { precompile "$directory" && ninja -C "$directory" "${targets[@]}"; } >"$log" 2>&1; then
         grep -E 'error|FAILED' "$log" | head -n 30
         tail -n 20 "$log"
         count 0 1

@@ -125,6 +125,7 @@ std::vector<std::uint64_t> Model::read(const ModelSelection& selection,
                                        std::uint64_t visible_through) const {
     std::vector<std::uint64_t> result;
     for (const Seen& entry : entries_) {
+        if (entry.sequence <= trimmed(entry.space, entry.segment)) continue;
         if (entry.position <= visible_through && is_selected(entry, selection)) {
             result.push_back(entry.position);
         }
@@ -132,6 +133,40 @@ std::vector<std::uint64_t> Model::read(const ModelSelection& selection,
     if (selection.backward) std::reverse(result.begin(), result.end());
     if (selection.limit != 0 && result.size() > selection.limit) result.resize(selection.limit);
     return result;
+}
+
+void Model::trim(const std::string& space, const std::string& segment, std::uint64_t through) {
+    std::uint64_t& trimmed = trimmed_[{space, segment}];
+    trimmed = std::max(trimmed, through);
+}
+
+std::uint64_t Model::trimmed(const std::string& space, const std::string& segment) const {
+    return length(trimmed_, {space, segment});
+}
+
+/// A cursor below a trimmed entry of what is read; of a segment only where a bound asks for it.
+std::uint64_t Model::refused_through(const ModelSelection& selection) const {
+    const bool whole_segment = selection.segment && selection.from == 0 && selection.after == 0;
+    if (selection.backward || selection.skip_trimmed || whole_segment) return 0;
+    std::uint64_t through = 0;
+    for (const Seen& entry : entries_) {
+        const bool gone = entry.sequence <= trimmed(entry.space, entry.segment);
+        if (!gone || entry.position <= selection.after || entry.sequence < selection.from) continue;
+        if (selection.segment && entry.segment != *selection.segment) continue;
+        const auto space = selection.spaces.find(entry.space);
+        if (!selection.all_spaces &&
+            (space == selection.spaces.end() || entry.position <= space->second))
+            continue;
+        through = entry.position;
+    }
+    return through;
+}
+
+Seen Model::newest(const std::string& space, const std::string& segment) const {
+    Seen newest;
+    for (const Seen& entry : entries_)
+        if (entry.space == space && entry.segment == segment) newest = entry;
+    return newest;
 }
 
 std::uint64_t Model::last_sequence(const std::string& space, const std::string& segment) const {

@@ -59,6 +59,7 @@ struct ModelSelection {
     std::uint64_t after = 0;
     std::uint64_t limit = 0;
     bool backward = false;
+    bool skip_trimmed = false;  ///< else a forward read of what is trimmed is refused
 };
 
 /// What a store must hold, as one list of entries in commit order. Everything else is computed from
@@ -72,10 +73,19 @@ public:
     /// Says which timestamp a transaction got. A sentence if that can't be.
     std::optional<std::string> learn_timestamp(std::uint64_t transaction, std::uint64_t timestamp);
 
+    /// Gives up a segment's entries up to a sequence.
+    void trim(const std::string& space, const std::string& segment, std::uint64_t through);
+    [[nodiscard]] std::uint64_t trimmed(const std::string& space, const std::string& segment) const;
+    /// The position through which what is selected is trimmed, if reading it must be refused for
+    /// that; else 0.
+    [[nodiscard]] std::uint64_t refused_through(const ModelSelection& selection) const;
+
     /// The positions of the entries selected among those up to a position, in the order of
     /// delivery.
     [[nodiscard]] std::vector<std::uint64_t> read(const ModelSelection& selection,
                                                   std::uint64_t visible_through) const;
+    /// The segment's newest entry, trimmed or not; without a position if it never had one.
+    [[nodiscard]] Seen newest(const std::string& space, const std::string& segment) const;
     [[nodiscard]] const Seen& at(std::uint64_t position) const { return entries_[position - 1]; }
     [[nodiscard]] std::uint64_t last_position() const noexcept { return entries_.size(); }
     [[nodiscard]] std::uint64_t last_transaction() const noexcept { return last_transaction_; }
@@ -99,6 +109,7 @@ private:
 
     std::vector<Seen> entries_;
     Lengths segments_;
+    Lengths trimmed_;
     std::uint64_t last_transaction_ = 0;
 };
 

@@ -30,6 +30,7 @@ std::string described(const ModelSelection& selection) {
     bound("to_time", selection.to_time, no_limit);
     bound("after", selection.after, 0);
     bound("limit", selection.limit, 0);
+    if (selection.skip_trimmed) text += " skipping";
     return text + (selection.backward ? " backward" : "");
 }
 
@@ -56,11 +57,13 @@ ModelSelection ModelRun::random_bounds(Random& random) {
     }
     if (random.percent(40)) selection.limit = random.percent(10) ? no_limit : random.below(20);
     selection.backward = random.percent(30);
+    selection.skip_trimmed = random.percent(70);
     return selection;
 }
 
 Reader ModelRun::open_selected(const Store& store, const ModelSelection& selection,
                                Level level) const {
+    const OnTrimmed on_trimmed = selection.skip_trimmed ? OnTrimmed::skip : OnTrimmed::refuse;
     if (selection.segment) {
         return store.read_segment(selection.spaces.begin()->first, *selection.segment,
                                   {.from = selection.from,
@@ -70,14 +73,16 @@ Reader ModelRun::open_selected(const Store& store, const ModelSelection& selecti
                                    .after = selection.after,
                                    .limit = selection.limit,
                                    .backward = selection.backward,
-                                   .level = level});
+                                   .level = level,
+                                   .on_trimmed = on_trimmed});
     }
     const Bounds bounds{.after = selection.after,
                         .from_time = selection.from_time,
                         .to_time = selection.to_time,
                         .limit = selection.limit,
                         .backward = selection.backward,
-                        .level = level};
+                        .level = level,
+                        .on_trimmed = on_trimmed};
     if (selection.all_spaces) return store.read_all(bounds);
     if (selection.spaces.size() == 1 && selection.spaces.begin()->second == 0) {
         return store.read_space(selection.spaces.begin()->first, bounds);
@@ -117,8 +122,27 @@ void ModelRun::compare_entry(const Entry& entry) {
 
 void ModelRun::check_refusal(const Error& error, const ModelSelection& selection,
                              std::uint64_t low) {
+    if (error.code() == Errc::trimmed) return check_trimmed(error, selection, low);
     check(error.code() == Errc::out_of_range && highest_cursor(selection) > low,
           fmt::format("reading {}: {}", described(selection), error.message()));
+}
+
+void ModelRun::check_trimmed(const Error& error, const ModelSelection& selection,
+                             std::uint64_t low) {
+    const std::uint64_t through = model_.refused_through(selection);
+    check(through != 0, fmt::format("reading {}: {}", described(selection), error.message()));
+    // Of several spaces the first one that is trimmed is told.
+    const Trimmed told = error.trimmed().value();
+    check(
+        told.trimmed_through.value != 0 && told.trimmed_through.value <= through,
+        fmt::format("reading {}: {}; expected {}", described(selection), error.message(), through));
+    ModelSelection left = selection;
+    left.skip_trimmed = true;
+    for (const std::uint64_t end : model_.ends(low, model_.last_position())) {
+        const auto rest = model_.read(left, end);
+        if (told.first_left.value == (rest.empty() ? 0 : rest.front())) return;
+    }
+    throw Mismatch(fmt::format("reading {}: {}", described(selection), error.message()));
 }
 
 void ModelRun::check_cursor(Position cursor, std::uint64_t last_seen) const {
@@ -144,6 +168,9 @@ void ModelRun::compare(const Store& store, const ModelSelection& selection, Leve
         check_cursor(reader.cursor(), std::max(got.front(), got.back()));
     }
     check(reader.next() == nullptr, "an end, and then something");
+    check(model_.refused_through(selection) == 0,
+          fmt::format("reading {}: trimmed through {}, and nothing said", described(selection),
+                      model_.refused_through(selection)));
     check(highest_cursor(selection) <= model_.last_position(),
           fmt::format("reading {}: a cursor beyond the end was taken", described(selection)));
     for (const std::uint64_t end : model_.ends(low, model_.last_position())) {
@@ -195,10 +222,12 @@ void ModelRun::compare_everything() {
     settle();
     ModelSelection all;
     all.all_spaces = true;
+    all.skip_trimmed = true;
     compare(*store_, all, Level::committed, acknowledged_);
     for (const std::string& space : space_names_) {
         ModelSelection one;
         one.spaces[space] = 0;
+        one.skip_trimmed = true;
         compare(*store_, one, Level::committed, acknowledged_);
         for (const std::string& segment : segment_names_) {
             compare_status(space, segment);
@@ -244,8 +273,10 @@ void ModelRun::compare_status(const std::string& space, const std::string& segme
     whole.segment = segment;
     const std::vector<std::uint64_t> held = model_.read(whole, model_.last_position());
     const Seen first = held.empty() ? Seen() : model_.at(held.front());
-    const Seen last = held.empty() ? Seen() : model_.at(held.back());
-    const bool same = status->first_sequence.value == first.sequence &&
+    const Seen last = model_.newest(space, segment);
+    const std::uint64_t first_sequence =
+        last.sequence == 0 ? 0 : model_.trimmed(space, segment) + 1;
+    const bool same = status->first_sequence.value == first_sequence &&
                       status->last_sequence.value == last.sequence &&
                       status->first_timestamp.value == first.timestamp &&
                       status->last_timestamp.value == last.timestamp &&
@@ -319,6 +350,7 @@ void ModelRun::open_reader(Random& random) {
     if (readers_.size() >= 8) readers_.erase(readers_.begin());
     ModelSelection selection = random_bounds(random);
     selection.after = std::min(selection.after, model_.last_position());
+    selection.skip_trimmed = true;
     if (random.percent(30)) {
         selection.all_spaces = true;
     } else {
@@ -367,7 +399,8 @@ void ModelRun::open_follower(Random& random) {
     ModelSelection selection;
     const Level level = random.percent(50) ? Level::durable : Level::committed;
     const FollowBounds bounds{.after = random.percent(50) ? random.below(visible(level) + 1) : 0,
-                              .level = level};
+                              .level = level,
+                              .on_trimmed = OnTrimmed::skip};
     selection.after = bounds.after.value;
     const std::string space = random_name(random, true);
     const std::string segment = random_name(random, false);
@@ -410,7 +443,9 @@ void ModelRun::step_follower(OpenFollower& open, bool closed) {
 void ModelRun::keep_entries(Random& random) {
     if (kept_.size() > 60) kept_.clear();
     tell("keep some entries");
-    const Bounds bounds{.after = random.below(acknowledged_ + 1), .limit = random.between(1, 10)};
+    const Bounds bounds{.after = random.below(acknowledged_ + 1),
+                        .limit = random.between(1, 10),
+                        .on_trimmed = OnTrimmed::skip};
     Reader reader = store_->read_all(bounds);
     while (const Result<Entry>* next = reader.next()) {
         if (!*next) throw Mismatch("reading what to keep: " + next->error().message());
@@ -443,6 +478,7 @@ void ModelRun::look_read_only(Random& random) {
         if (!refreshed) throw Mismatch("refresh: " + refreshed.error().message());
     }
     ModelSelection selection;
+    selection.skip_trimmed = random.percent(50);
     compare(*viewer_, selection, Level::committed, durable_);
     selection.all_spaces = true;
     compare(*viewer_, selection, Level::committed, durable_);

@@ -329,6 +329,27 @@ void ModelRun::drain() {
     if (!result) throw Mismatch("drain: " + result.error().message());
 }
 
+/// Readers that are under way then have a choice of what to give, so they go.
+void ModelRun::trim(Random& random) {
+    settle();
+    readers_.clear();
+    followers_.clear();
+    const std::string space = random_name(random, true);
+    const std::string segment = random_name(random, false);
+    const std::uint64_t length = model_.last_sequence(space, segment);
+    const std::uint64_t before = model_.trimmed(space, segment);
+    const std::uint64_t through =
+        random.percent(10) ? random.below(length + 3) : random.between(before, length);
+    tell("trim {}/{} through {} of {}", shown(space), shown(segment), through, length);
+    const Result<void> result = store_->trim(space, segment, through);
+    if (length == 0) return check(code(result) == Errc::not_found, "trimming what is missing");
+    if (through > length)
+        return check(code(result) == Errc::out_of_range, "trimming beyond the end");
+    if (!result) throw Mismatch("trim: " + result.error().message());
+    model_.trim(space, segment, through);
+    durable_ = acknowledged_;
+}
+
 void ModelRun::step(const Operation& operation) {
     Random random(operation.seed);
     switch (operation.step) {
@@ -342,6 +363,8 @@ void ModelRun::step(const Operation& operation) {
             return sync();
         case Step::drain:
             return drain();
+        case Step::trim:
+            return trim(random);
         case Step::reopen:
             return reopen(random);
         case Step::read_segment:

@@ -22,6 +22,7 @@ enum class Step : std::uint8_t {
     settle,
     sync,
     drain,
+    trim,
     reopen,
     read_segment,
     read_space,
@@ -40,7 +41,7 @@ enum class Step : std::uint8_t {
     look_read_only,
     verify,
 };
-inline constexpr std::size_t step_count = 22;
+inline constexpr std::size_t step_count = 23;
 
 struct Operation {
     Step step;
@@ -108,6 +109,7 @@ private:
     void settle();
     void sync();
     void drain();
+    void trim(Random& random);
     void reopen(Random& random);
 
     // Reading (model_reads.cc)
@@ -123,6 +125,7 @@ private:
                  std::uint64_t low);
     void compare_entry(const Entry& entry);
     void check_refusal(const Error& error, const ModelSelection& selection, std::uint64_t low);
+    void check_trimmed(const Error& error, const ModelSelection& selection, std::uint64_t low);
     void check_cursor(Position cursor, std::uint64_t highest_seen) const;
     void compare_everything();
     void peek(Random& random);
