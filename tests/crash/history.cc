@@ -18,6 +18,12 @@ void History::sequenced(std::size_t index, const Receipt& receipt) {
     planned.stamp = {receipt.transaction, receipt.timestamp};
 }
 
+void History::refused(std::size_t index) {
+    if (index + 1 != transactions_.size())
+        throw Broken(fmt::format("transaction {} was refused after it had got its numbers", index));
+    transactions_.pop_back();
+}
+
 void History::durable_through(Position position) {
     while (durable_ < transactions_.size() &&
            transactions_[durable_].last_position <= position.value)

@@ -33,6 +33,8 @@ public:
     std::size_t submit(const PlannedTransaction& transaction);
     /// What it was given.
     void sequenced(std::size_t index, const Receipt& receipt);
+    /// It was refused, and is not to appear: nothing was given a number after it.
+    void refused(std::size_t index);
     /// It was acknowledged durable, and so was all before it.
     void durable(std::size_t index) { durable_ = std::max(durable_, index + 1); }
     /// A watermark said so: readers that want durable entries only may have seen it.
@@ -43,9 +45,11 @@ public:
     [[nodiscard]] bool is_created() const noexcept { return created_; }
     [[nodiscard]] std::size_t size() const noexcept { return transactions_.size(); }
 
+    /// Whether what is read may be cut short by an `io` or `no_space` error.
+    enum class Reads : std::uint8_t { must_succeed, may_fail };
     /// Compares an opened store with this: everything by every way of reading. Afterwards what it
     /// served is promised and what it didn't have is gone. Throws Broken.
-    void check_and_adopt(const Engine& engine);
+    void check_and_adopt(const Engine& engine, Reads reads = Reads::must_succeed);
 
 private:
     friend class StoreCheck;

@@ -147,6 +147,7 @@ std::unique_ptr<SimDisk> SimDisk::power_loss_now(std::uint64_t seed) {
 }
 
 std::optional<std::int64_t> SimDisk::refusal(Call call, std::string_view file) {
+    ++calls_[static_cast<std::size_t>(call)];
     if (!powered_) return -EIO;
     std::optional<std::int64_t> result;
     for (std::size_t i = 0; i < faults_.size();) {

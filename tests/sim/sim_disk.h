@@ -30,6 +30,7 @@
 // keep a disk and its clones on one thread.
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <functional>
 #include <map>
@@ -62,6 +63,8 @@ enum class Call : std::uint8_t {
     lock,
     make_queue,
 };
+inline constexpr std::size_t call_kinds = 12;
+static_assert(static_cast<std::size_t>(Call::make_queue) + 1 == call_kinds);
 
 /// A call that is to fail.
 struct Fault {
@@ -131,6 +134,10 @@ public:
     // Trouble
     void fail(Fault fault) { faults_.push_back(std::move(fault)); }
     void clear_faults() { faults_.clear(); }
+    /// Calls of a kind so far, failed ones too: what `Fault::nth` counts.
+    [[nodiscard]] std::uint64_t calls(Call call) const noexcept {
+        return calls_[static_cast<std::size_t>(call)];
+    }
     /// ENOSPC once all files together would hold more. The default is without a limit.
     void set_capacity(std::uint64_t bytes) noexcept { capacity_bytes_ = bytes; }
     [[nodiscard]] std::uint64_t used_bytes() const;
@@ -199,6 +206,7 @@ private:
     std::vector<SimQueue*> queues_;
     std::set<std::string> locked_;
     std::vector<Fault> faults_;
+    std::array<std::uint64_t, call_kinds> calls_{};
     std::function<void(const Change&)> observer_;
     Random choices_;  // of the disk
     Random random_;   // what random() gives
