@@ -39,15 +39,17 @@ void after_kill(SimDisk& disk, History history, const Options& options, std::uin
         lost = disk.after_crash(seed);
         History later = history;
         use_again(*engine, later, options);
+        if (seed % 2 == 0) verify_all(*engine, later);
         disk.cut_power();
     }
     const auto engine = recover(*lost, history, options);
     lost->cut_power();
 }
 
-void after_power_loss(SimDisk& disk, History history, const Options& options) {
+void after_power_loss(SimDisk& disk, History history, const Options& options, std::uint64_t seed) {
     const auto engine = recover(disk, history, options);
     use_again(*engine, history, options);
+    if (seed % 2 != 0) verify_all(*engine, history);
     disk.cut_power();
 }
 
@@ -71,7 +73,7 @@ void try_failing(const FaultWorkload& workload, const Beginning& beginning,
         run.go_on();
     }
     after_kill(*killed, promised, options, seed);
-    after_power_loss(*lost, promised, options);
+    after_power_loss(*lost, promised, options, seed);
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ void FaultRun::close() {
     if (closed) {
         if (stopped_) throw Broken("a close succeeds after a failed log write");
         history_.all_durable();
-    } else {
+    } else if (closed.error().code() != Errc::unknown_outcome || !stopped_) {
         judge(closed.error(), "closing");
     }
     history_ = promised();
@@ -244,9 +244,9 @@ void FaultRun::apply(const Operation& operation) {
             waited(engine_->sync(), "a sync");
             return check_served(History::Reads::may_fail);
         case Step::step_log:
-            return step_log(operation.pick);
+            return step_log(operation.pick % 6);
         case Step::step_drain:
-            return step_drain(operation.pick);
+            return step_drain(operation.pick % 8);
         case Step::drain:
             waited(engine_->drain(), "a drain");
             return check_served(History::Reads::may_fail);
@@ -330,6 +330,9 @@ void use_again(Engine& engine, History& history, const Options& options) {
     history.sequenced(index, *receipt);
     history.durable(index);
     must(engine.drain(), "a drain afterwards");
+}
+
+void verify_all(Engine& engine, const History& history) {
     History served = history;
     served.check_and_adopt(engine);
     const auto report = engine.verify();

@@ -70,8 +70,10 @@ private:
     std::string broken_;  // by a callback, which can't throw
 };
 
-/// A commit, a drain and `verify` in a store that was found: all must succeed.
+/// A commit and a drain in a store that was found: both must succeed.
 void use_again(Engine& engine, crash::History& history, const Options& options);
+/// Everything is read again, and `verify` must find it clean.
+void verify_all(Engine& engine, const crash::History& history);
 /// Opens what is left on a disk without a fault, and checks it. Throws Broken.
 [[nodiscard]] std::shared_ptr<Engine> recover(sim::SimDisk& disk, crash::History& history,
                                               Options options);

@@ -18,8 +18,8 @@ constexpr std::uint64_t kib = 1024;
 Options small_options() {
     Options options;
     options.lock_wait = std::chrono::milliseconds(0);
-    options.log_file_bytes = 64 * kib;
-    options.log_bytes_max = 256 * kib;
+    options.log_file_bytes = 32 * kib;
+    options.log_bytes_max = 128 * kib;
     options.arena_chunk_bytes = 4 * kib;
     options.tail_bytes_max = 64 * kib;
     options.piece_bytes_min = 4 * kib;
@@ -285,6 +285,22 @@ Made clock() {
     return made;
 }
 
+/// Some of the crash explorer's short sequences, and of its random workloads.
+constexpr std::uint64_t sequences = 80;
+
+Made sequence(std::uint64_t index) {
+    const std::uint64_t picked = index * crash::sequence_count / sequences;
+    Made made = make(fmt::format("sequence {}", picked));
+    made->work = crash::make_sequence(picked);
+    return made;
+}
+
+Made random(std::uint64_t seed) {
+    Made made = make(fmt::format("random {}", seed));
+    made->work = crash::make_workload(seed);
+    return made;
+}
+
 }  // namespace
 
 std::vector<std::unique_ptr<FaultWorkload>> fault_workloads() {
@@ -311,6 +327,8 @@ std::vector<std::unique_ptr<FaultWorkload>> fault_workloads() {
     all.push_back(reading(ReadMode::mapped));
     all.push_back(reading(ReadMode::copied));
     all.push_back(clock());
+    for (std::uint64_t index = 0; index < sequences; ++index) all.push_back(sequence(index));
+    for (const std::uint64_t seed : {3U, 9U}) all.push_back(random(seed));
     return all;
 }
 
