@@ -303,6 +303,8 @@ void FaultRun::work() {
 }
 
 void FaultRun::go_on() {
+    // Nobody may have been told yet that the log has failed.
+    if (engine_ != nullptr) waited(engine_->sync(), "a sync");
     errors_.clear();
     if (engine_ == nullptr) open();
     follow();

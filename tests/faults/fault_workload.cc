@@ -286,7 +286,7 @@ Made clock() {
 }
 
 /// Some of the crash explorer's short sequences, and of its random workloads.
-constexpr std::uint64_t sequences = 80;
+constexpr std::uint64_t sequences = 60;
 
 Made sequence(std::uint64_t index) {
     const std::uint64_t picked = index * crash::sequence_count / sequences;
