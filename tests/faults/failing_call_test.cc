@@ -46,7 +46,6 @@ private:
         const char* only = ::getenv("BRAID_FAULT");
         if (only != nullptr && running != only) return true;
         ++runs_;
-        if (::getenv("BRAID_LOUD")) fmt::print(stderr, "{}\n", running);
         const std::string problem = run_failing(workload_, beginning_, failing);
         if (!problem.empty()) FAIL_CHECK(running << ": " << problem << "\n" << repeat());
         return problem.empty();
