@@ -9,6 +9,7 @@
 #include "engine/option_limits.h"
 #include "engine/store_files.h"
 #include "engine/threads.h"
+#include "io/planted.h"
 
 namespace braid {
 namespace {
@@ -87,6 +88,8 @@ Result<bool> Engine::step_drain(io::Queue& queue) {
 
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::uint64_t drains = drain_->drains();
+    if (is_planted(PlantedFault::log_freed_early) && drain_->is_idle())
+        group_->drained(sequencer_->last_transaction());
     auto moved = drain_->step(queue, block);
     if (drain_->drains() == drains) return moved;
     group_->drained(storage_->transaction());
@@ -243,6 +246,8 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         ++commits_;
         records_ += done.receipt.last_position - done.receipt.first_position + 1;
         wake_threads(*batch, done.items.size(), due);
+        if (is_planted(PlantedFault::durable_mark_early))
+            watermarks_.raise_durable(done.receipt.last_position);
         if (buffered) {
             watermarks_.raise_committed(done.receipt.last_position);
             return {std::move(done.receipt), nullptr};

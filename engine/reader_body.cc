@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/engine.h"
+#include "io/planted.h"
 
 namespace braid {
 namespace {
@@ -19,7 +20,8 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
     : engine_(std::move(engine)),
       bounds_(bounds),
       open_source_(std::move(open_source)),
-      end_(engine_->watermarks().at(bounds.level)),
+      end_(engine_->watermarks().at(is_planted(PlantedFault::level_ignored) ? Level::committed
+                                                                            : bounds.level)),
       window_frames_(window_frames_first),
       seen_(bounds.after),
       current_(Entry{}) {

@@ -27,6 +27,8 @@ run() {
 
 tools/test.sh --quick || exit 1
 round=0
+run 'crash points, 20 times as many' tools/crash.sh build-release 20
+grep '^figure' "$log"
 while [ "$SECONDS" -lt "$deadline" ]; do
     round=$((round + 1))
     for io in uring posix; do

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "io/planted.h"
+
 namespace braid::wal {
 namespace {
 
@@ -21,7 +23,13 @@ enum Extra : std::size_t {
 };
 
 bool is_zero(Bytes bytes) {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+    // Each byte is like the one before it.
+    return bytes.empty() || (bytes.front() == std::byte{0} &&
+                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+Bytes::iterator first_nonzero(Bytes bytes) {
+    return std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; });
 }
 
 Error damaged_header(const std::string& file, std::uint64_t offset, std::string_view what) {
@@ -133,6 +141,9 @@ BatchLook wrong_checksum(Bytes file, std::uint64_t offset, const RawLook& raw) {
 
 std::uint64_t LogFileHeader::seed() const noexcept {
     std::uint64_t seed = segment::store_seed(store);
+    if (is_planted(PlantedFault::unseeded_log_file) ||
+        is_planted(PlantedFault::stale_batch_accepted))
+        return seed;
     for (const std::uint64_t number_mixed_in : {incarnation, number, salt}) {
         seed = segment::mix_seed(seed, number_mixed_in);
     }
@@ -176,9 +187,8 @@ Result<std::optional<LogFileHeader>> decode_log_header(Bytes block, const std::s
         return damaged_header(file, 0, "the header is not a log file's");
     }
     const Bytes padding = block.subspan(segment::file_header_bytes);
-    const auto bad =
-        std::find_if(padding.begin(), padding.end(), [](std::byte b) { return b != std::byte{0}; });
-    if (bad != padding.end()) {
+    if (!is_zero(padding)) {
+        const auto bad = first_nonzero(padding);
         const auto at = static_cast<std::uint64_t>(bad - block.begin());
         return damaged_header(file, at,
                               fmt::format("expected zeros behind the header, found {:#x}",
@@ -220,15 +230,15 @@ BatchLook look_at_batch(Bytes file, std::uint64_t offset, std::uint64_t file_see
     const Bytes whole = file.subspan(offset, batch_bytes(raw.raw.body_bytes.value()));
     const Bytes body = whole.subspan(batch_header_bytes, raw.raw.body_bytes.value());
     const std::uint64_t found = segment::checksum(body, segment::mix_seed(file_seed, offset));
-    if (found != raw.raw.body_checksum.value()) {
+    const bool kept = is_planted(PlantedFault::torn_batch_kept);
+    if (found != raw.raw.body_checksum.value() && !kept) {
         return wrong(offset + batch_header_bytes,
                      fmt::format("checksum of a batch's body: expected {:016x}, found {:016x}",
                                  raw.raw.body_checksum.value(), found));
     }
     const Bytes padding = whole.subspan(batch_header_bytes + body.size());
-    const auto bad =
-        std::find_if(padding.begin(), padding.end(), [](std::byte b) { return b != std::byte{0}; });
-    if (bad != padding.end()) {
+    if (!is_zero(padding) && !kept) {
+        const auto bad = first_nonzero(padding);
         return wrong(
             offset + static_cast<std::uint64_t>(bad - whole.begin()),
             fmt::format("expected zeros behind a batch, found {:#x}", static_cast<unsigned>(*bad)));

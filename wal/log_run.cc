@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "io/planted.h"
+
 namespace braid::wal {
 namespace {
 
@@ -54,7 +56,8 @@ LogRun read_run(Bytes file, const LogFileHeader& header, std::uint64_t limit) {
     limit = std::min<std::uint64_t>(limit, file.size());
     while (run.end < limit) {
         BatchLook look = look_at_batch(file.first(limit), run.end, header.seed());
-        if (look.batch) look.problem = {run.end, out_of_line(*look.batch, run), false};
+        if (look.batch && !is_planted(PlantedFault::stale_batch_accepted))
+            look.problem = {run.end, out_of_line(*look.batch, run), false};
         run.problem = std::move(look.problem);
         run.out_of_line = look.batch && !run.problem.what.empty();
         if (!run.problem.what.empty()) return run;
@@ -111,6 +114,7 @@ Close closed_before_roll(const LogFileHeader& successor) {
 }
 
 Result<void> judge_closed(const LogRun& run, const Close& close, const std::string& name) {
+    if (is_planted(PlantedFault::closed_file_unchecked)) return {};
     for (std::size_t i = 0; i < run.batches.size(); ++i) {
         const LogRun::Placed& placed = run.batches[i];
         const bool last = run.ended && i + 1 == run.batches.size();

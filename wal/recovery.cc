@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "io/planted.h"
 #include "wal/log_run.h"
 
 namespace braid::wal {
@@ -266,7 +267,8 @@ Result<void> Scanner::replay_newest() {
     for (const LogRun::Placed& placed : newest_run_.batches) {
         const Batch& batch = placed.batch;
         if (auto applied = apply(placed, file.name); !applied) return applied;  // N1, N2
-        if (batch.number <= newest_tail_.attested_through) {
+        if (batch.number <= newest_tail_.attested_through ||
+            is_planted(PlantedFault::recovered_not_rewritten)) {
             last_transaction = batch.last_transaction;
             end_chain(file, placed.offset + batch.bytes(), batch.number + 1, batch.checksum);
         } else if (batch.type == BatchType::data && batch.last_transaction > drained_) {  // N2

@@ -33,62 +33,92 @@ std::string name_of(const Change& change) {
 }  // namespace
 
 void Explorer::note(std::string what) {
-    if (problem_.empty()) problem_ = place_ + ": " + std::move(what);
+    if (failed()) return;
+    std::string place = "the workload itself";
+    if (cut_ != nullptr) {
+        failed_cut_ = cut_->number;
+        place = survival_ ? fmt::format("cut in {}, survival {}", name_of(*cut_), *survival_)
+                          : fmt::format("killed in {}", name_of(*cut_));
+    }
+    if (second_cut_ != nullptr) place += "; recovery cut in " + name_of(*second_cut_);
+    problem_ = place + ": " + std::move(what);
 }
 
 std::string Explorer::explore() {
     SimDisk disk(workload_.seed);
+    for (const sim::Lie& lie : workload_.lies) disk.lie(lie);
     try {
         WorkloadRun run(disk, workload_);
-        disk.on_change([&](const Change& change) { cut(disk, run.promised(), change); });
+        disk.on_change([&](const Change& change) { cut(disk, run, change); });
         run.run();
         disk.on_change({});
     } catch (const Broken& broken) {
         disk.on_change({});
-        place_ = "the workload itself";
         note(broken.what());
     }
     return problem_;
 }
 
+void Explorer::count(const SimDisk& disk, const WorkloadRun& run, const Change& change) {
+    const auto mark = [&](Scene scene, bool seen) {
+        tally_.scenes[static_cast<std::size_t>(scene)] += seen ? 1 : 0;
+    };
+    const std::string_view file = change.file;
+    const bool first_block = change.call == sim::Call::write && change.offset == 0;
+    const bool begun = first_block && file.starts_with("log-");
+    mark(Scene::creation, run.is_opening() && !run.is_created());
+    mark(Scene::reopening, run.is_opening() && run.is_created());
+    mark(Scene::log_made, file == "log.new");
+    mark(Scene::log_begun, begun);
+    mark(Scene::log_reused, begun && begun_.contains(file));
+    mark(Scene::drain, file.starts_with("pack-") || file.starts_with("catalog-"));
+    mark(Scene::pieces, file.starts_with("segment-"));
+    mark(Scene::several_sent, disk.writes_in_flight() > 1);
+    if (begun) begun_.emplace(file);
+    ++tally_.cuts;
+}
+
 /// Called in the middle of an I/O of the engine, so nothing is thrown from here.
-void Explorer::cut(const SimDisk& disk, const History& history, const Change& change) {
+void Explorer::cut(const SimDisk& disk, const WorkloadRun& run, const Change& change) {
     if (failed()) return;
     if (thoroughness_.only_cut && *thoroughness_.only_cut != change.number) return;
-    ++tally_.cuts;
-    const std::string place = name_of(change);
-    for (std::uint64_t i = 0; i < thoroughness_.survivals && !failed(); ++i) {
-        place_ = fmt::format("cut in {}, survival {}", place, i);
-        ++tally_.points;
-        const std::uint64_t seed = mix(mix(workload_.seed, change.number), i);
+    count(disk, run, change);
+    cut_ = &change;
+    const History history = run.promised();
+    std::uint64_t points = 0;
+    for (; points < thoroughness_.survivals && !failed(); ++points) {
+        survival_ = points;
+        const std::uint64_t seed = mix(mix(workload_.seed, change.number), points);
         try_survival(disk.after_crash(seed), history, false, seed);
     }
     const std::uint64_t seed = mix(~workload_.seed, change.number);
-    if (failed() || seed % thoroughness_.kill_share != 0) return;
-    // What the dead process wrote is still seen, and still unsynced: no recovery may rely on it.
-    place_ = fmt::format("killed in {}", place);
-    ++tally_.points;
-    ++tally_.kills;
-    try_survival(disk.clone(), history, true, seed);
+    if (!failed() && seed % thoroughness_.kill_share == 0) {
+        // What the dead process wrote is still seen, and still unsynced: no recovery may rely on
+        // it.
+        survival_.reset();
+        ++points;
+        ++tally_.kills;
+        try_survival(disk.clone(), history, true, seed);
+    }
+    tally_.points += points;
+    tally_.points_in_flight[workload_.options.batches_in_flight] += points;
+    cut_ = nullptr;
 }
 
-void Explorer::try_survival(std::unique_ptr<SimDisk> found, const History& promised, bool thorough,
+void Explorer::try_survival(std::unique_ptr<SimDisk> found, const History& promised, bool killed,
                             std::uint64_t seed) {
     SimDisk& disk = *found;
     History history = promised;
-    const std::string place = place_;
-    if (thorough || mix(seed, 1) % thoroughness_.double_share == 0) {
-        disk.on_change([&](const Change& change) {
-            for (std::uint64_t i = 0; i < thoroughness_.double_survivals && !failed(); ++i) {
-                place_ =
-                    fmt::format("{}; recovery cut in {}, survival {}", place, name_of(change), i);
-                recover_again(disk, history, mix(mix(seed, change.number), i));
-            }
-            if (!failed()) place_ = place;
-        });
-    }
+    const std::uint64_t share = killed ? thoroughness_.killed_share : thoroughness_.double_share;
+    disk.on_change([&](const Change& change) {
+        const std::uint64_t second = mix(seed, change.number);
+        if (failed() || second % share != 0) return;
+        second_cut_ = &change;
+        recover_again(disk, history, second);
+        second_cut_ = nullptr;
+    });
     try {
-        recover(disk, history, thorough, seed);
+        recover(disk, history, killed, seed);
     } catch (const Broken& broken) {
         note(broken.what());
     }
@@ -103,12 +133,12 @@ std::shared_ptr<Engine> Explorer::open(SimDisk& disk, const History& history) {
     return std::move(*engine);
 }
 
-void Explorer::recover(SimDisk& disk, History& history, bool thorough, std::uint64_t seed) {
+void Explorer::recover(SimDisk& disk, History& history, bool killed, std::uint64_t seed) {
     const std::shared_ptr<Engine> engine = open(disk, history);
     history.check_and_adopt(*engine);
-    if (thorough || mix(seed, 2) % thoroughness_.append_share == 0)
+    if (killed || mix(seed, 2) % thoroughness_.append_share == 0)
         append_and_recover(disk, *engine, history, seed);
-    if (thorough || mix(seed, 3) % thoroughness_.verify_share == 0) verify_and_close(*engine);
+    if (killed || mix(seed, 3) % thoroughness_.verify_share == 0) verify_and_close(*engine);
     disk.on_change({});
     disk.cut_power();  // closing then costs little, and is not what this point is about
 }
@@ -148,9 +178,10 @@ void Explorer::verify_and_close(Engine& engine) {
 
 void Explorer::recover_again(const SimDisk& disk, History history, std::uint64_t seed) {
     ++tally_.double_points;
-    const std::unique_ptr<SimDisk> crashed = disk.after_crash(seed);
+    const bool killed = mix(seed, 6) % thoroughness_.second_kill_share == 0;
+    const std::unique_ptr<SimDisk> crashed = killed ? disk.clone() : disk.after_crash(seed);
     try {
-        recover(*crashed, history, false, seed);
+        recover(*crashed, history, killed, seed);
     } catch (const Broken& broken) {
         note(broken.what());
     }

@@ -30,4 +30,20 @@ void History::durable_through(Position position) {
         ++durable_;
 }
 
+void History::begin_trim(const std::string& space, const std::string& segment,
+                         std::uint64_t through) {
+    Trim& trim = trims_[{space, segment}];
+    trim.begun = std::max(trim.done, through);
+}
+
+void History::end_trim(const std::string& space, const std::string& segment) {
+    Trim& trim = trims_[{space, segment}];
+    trim.done = trim.begun;
+}
+
+const PlannedRecord* History::record(std::uint64_t pick) const {
+    if (transactions_.empty()) return nullptr;
+    return &transactions_[pick % transactions_.size()].transaction->records.front();
+}
+
 }  // namespace braid::crash

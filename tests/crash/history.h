@@ -40,6 +40,13 @@ public:
     /// A watermark said so: readers that want durable entries only may have seen it.
     void durable_through(Position position);
     void all_durable() { durable_ = transactions_.size(); }
+    /// Entries of the segment up to that sequence may be gone from now on, and only if it was more
+    /// than is gone already.
+    void begin_trim(const std::string& space, const std::string& segment, std::uint64_t through);
+    /// And now they must be.
+    void end_trim(const std::string& space, const std::string& segment);
+    /// Any of the records so far; nullptr if there is none.
+    [[nodiscard]] const PlannedRecord* record(std::uint64_t pick) const;
     /// The store was acknowledged to be there at all.
     void created() noexcept { created_ = true; }
     [[nodiscard]] bool is_created() const noexcept { return created_; }
@@ -59,7 +66,13 @@ private:
         Stamp stamp;
     };
 
+    struct Trim {
+        std::uint64_t done = 0;
+        std::uint64_t begun = 0;
+    };
+
     std::vector<Planned> transactions_;
+    std::map<std::pair<std::string, std::string>, Trim> trims_;  // by segment
     std::size_t durable_ = 0;
     bool created_ = false;
 };

@@ -23,13 +23,27 @@ private:
     };
     using Stream = std::vector<const Expected*>;
 
+    /// What is to be read of a space, or of one of its segments.
+    struct Named {
+        std::string_view space;
+        std::string_view segment;
+        Stream stream;               // without what is trimmed
+        std::uint64_t trimmed = 0;   // of a segment: through this sequence
+        std::uint64_t sequence = 0;  // of its last entry, trimmed or not
+        std::uint64_t position = 0;  // likewise
+    };
+    /// Few, so that a list is found faster than a map is made.
+    using NamedStreams = std::vector<Named>;
+
     void find_cut();
     void expect();
-    void compare(ReaderBody& reader, const Stream& expected, const std::string& what);
-    void compare_entry(const Entry& entry, const Expected& expected, const std::string& what);
-    void compare_stamp(const Entry& entry, const Expected& expected, const std::string& what);
-    void compare_status(const std::string& space, const std::string& segment,
-                        const Stream& expected);
+    static Named& find(NamedStreams& streams, std::string_view space, std::string_view segment);
+    void find_trims();
+    void compare(ReaderBody& reader, const Stream& expected);
+    void compare_entry(const Entry& entry, const Expected& expected);
+    void compare_stamp(const Entry& entry, const Expected& expected);
+    void compare_status(const Named& named);
+    [[nodiscard]] std::string what() const;
     [[nodiscard]] bool is_excused(const Error& error) const {
         return reads_ == History::Reads::may_fail &&
                (error.code() == Errc::io || error.code() == Errc::no_space);
@@ -38,10 +52,12 @@ private:
     History& history_;
     const Engine& engine_;
     const History::Reads reads_;
-    std::size_t found_ = 0;  // transactions in the store
-    std::vector<Expected> all_;
-    std::map<std::string, Stream> spaces_;
-    std::map<std::pair<std::string, std::string>, Stream> segments_;
+    std::size_t found_ = 0;      // transactions in the store
+    std::vector<Expected> all_;  // trimmed ones, too
+    Stream whole_;
+    NamedStreams spaces_;
+    NamedStreams segments_;
+    const Named* reading_ = nullptr;  // none: the whole store
 };
 
 /// Whole transactions only, at least the acknowledged ones.
@@ -62,24 +78,50 @@ void StoreCheck::find_cut() {
                                  history_.durable_, found_));
 }
 
+StoreCheck::Named& StoreCheck::find(NamedStreams& streams, std::string_view space,
+                                    std::string_view segment) {
+    for (Named& named : streams)
+        if (named.space == space && named.segment == segment) return named;
+    Named& named = streams.emplace_back();
+    named.space = space;
+    named.segment = segment;
+    return named;
+}
+
 void StoreCheck::expect() {
-    std::map<std::pair<std::string, std::string>, std::uint64_t> sequences;
     const auto& planned = history_.transactions_;
     all_.reserve(found_ == 0 ? 0 : planned[found_ - 1].last_position);
     for (std::size_t i = 0; i < planned.size(); ++i) {
         for (const PlannedRecord& record : planned[i].transaction->records) {
-            Stream& space = spaces_[record.space];
-            Stream& segment = segments_[{record.space, record.segment}];
+            Named& space = find(spaces_, record.space, {});
+            Named& segment = find(segments_, record.space, record.segment);
             if (i >= found_) continue;  // the names must be asked for, and give nothing
-            all_.push_back({&record, all_.size() + 1, segment.size() + 1, i});
-            space.push_back(&all_.back());
-            segment.push_back(&all_.back());
+            segment.position = all_.size() + 1;
+            all_.push_back({&record, segment.position, ++segment.sequence, i});
+            if (segment.sequence <= segment.trimmed) continue;
+            whole_.push_back(&all_.back());
+            space.stream.push_back(&all_.back());
+            segment.stream.push_back(&all_.back());
         }
     }
 }
 
-void StoreCheck::compare_stamp(const Entry& entry, const Expected& expected,
-                               const std::string& what) {
+/// What was trimmed for sure is gone, and what may have been is gone as a whole or not at all.
+void StoreCheck::find_trims() {
+    for (auto& [names, trim] : history_.trims_) {
+        const auto status = engine_.status(names.first, names.second);
+        if (!status) throw Broken(status.error().message());
+        const std::uint64_t first = status->first_sequence.value;
+        const std::uint64_t trimmed = first == 0 ? 0 : first - 1;
+        if (trimmed != trim.done && trimmed != trim.begun)
+            throw Broken(fmt::format("{}/{} is trimmed through {}, expected {} or {}", names.first,
+                                     names.second, trimmed, trim.done, trim.begun));
+        trim = {trimmed, trimmed};
+        find(segments_, names.first, names.second).trimmed = trimmed;
+    }
+}
+
+void StoreCheck::compare_stamp(const Entry& entry, const Expected& expected) {
     auto& planned = history_.transactions_;
     History::Stamp& stamp = planned[expected.transaction].stamp;
     const History::Stamp before =
@@ -87,84 +129,91 @@ void StoreCheck::compare_stamp(const Entry& entry, const Expected& expected,
     if (stamp.transaction == 0) stamp = {entry.transaction, entry.timestamp};
     if (entry.transaction != stamp.transaction || entry.timestamp != stamp.timestamp)
         throw Broken(fmt::format("{}: position {} has transaction {} at {}, told were {} at {}",
-                                 what, expected.position, entry.transaction.value,
+                                 what(), expected.position, entry.transaction.value,
                                  entry.timestamp.value, stamp.transaction.value,
                                  stamp.timestamp.value));
     if (stamp.transaction <= before.transaction || stamp.timestamp < before.timestamp)
-        throw Broken(fmt::format("{}: position {}: transaction {} at {} comes after {} at {}", what,
-                                 expected.position, stamp.transaction.value, stamp.timestamp.value,
-                                 before.transaction.value, before.timestamp.value));
+        throw Broken(fmt::format("{}: position {}: transaction {} at {} comes after {} at {}",
+                                 what(), expected.position, stamp.transaction.value,
+                                 stamp.timestamp.value, before.transaction.value,
+                                 before.timestamp.value));
 }
 
-void StoreCheck::compare_entry(const Entry& entry, const Expected& expected,
-                               const std::string& what) {
+void StoreCheck::compare_entry(const Entry& entry, const Expected& expected) {
     const PlannedRecord& record = *expected.record;
     if (entry.position != expected.position || entry.sequence != expected.sequence ||
         entry.space != record.space || entry.segment != record.segment)
         throw Broken(
             fmt::format("{}: expected position {}, {}/{} sequence {}; found position {}, "
                         "{}/{} sequence {}",
-                        what, expected.position, record.space, record.segment, expected.sequence,
+                        what(), expected.position, record.space, record.segment, expected.sequence,
                         entry.position.value, entry.space, entry.segment, entry.sequence.value));
     const bool metadata =
         record.metadata.empty()
             ? entry.metadata.empty()
             : entry.metadata.size() == 1 && entry.metadata.begin()->value == record.metadata;
     if (entry.text() != record.payload || !metadata)
-        throw Broken(fmt::format("{}: position {} has another payload or metadata", what,
+        throw Broken(fmt::format("{}: position {} has another payload or metadata", what(),
                                  expected.position));
 }
 
-void StoreCheck::compare(ReaderBody& reader, const Stream& expected, const std::string& what) {
+void StoreCheck::compare(ReaderBody& reader, const Stream& expected) {
     std::size_t read = 0;
     while (const Result<Entry>* entry = reader.next()) {
         if (!*entry && is_excused(entry->error())) return;
-        if (!*entry) throw Broken(fmt::format("{}: {}", what, entry->error().message()));
+        if (!*entry) throw Broken(fmt::format("{}: {}", what(), entry->error().message()));
         if (read == expected.size())
-            throw Broken(fmt::format("{}: an entry behind the end, position {}", what,
+            throw Broken(fmt::format("{}: an entry behind the end, position {}", what(),
                                      (*entry)->position.value));
-        compare_entry(**entry, *expected[read], what);
-        compare_stamp(**entry, *expected[read], what);
+        compare_entry(**entry, *expected[read]);
+        compare_stamp(**entry, *expected[read]);
         ++read;
     }
     if (read != expected.size())
-        throw Broken(fmt::format("{}: {} entries instead of {}", what, read, expected.size()));
+        throw Broken(fmt::format("{}: {} entries instead of {}", what(), read, expected.size()));
 }
 
-void StoreCheck::compare_status(const std::string& space, const std::string& segment,
-                                const Stream& expected) {
-    const auto status = engine_.status(space, segment);
+void StoreCheck::compare_status(const Named& named) {
+    const Stream& expected = named.stream;
+    const auto status = engine_.status(named.space, named.segment);
     if (!status && is_excused(status.error())) return;
-    const std::uint64_t last = expected.empty() ? 0 : expected.back()->position;
-    if (!status || status->last_sequence != expected.size() || status->last_position != last)
-        throw Broken(fmt::format("the status of {}/{}: sequence {} at position {} expected", space,
-                                 segment, expected.size(), last));
+    if (!status || status->last_sequence != named.sequence ||
+        status->last_position != named.position)
+        throw Broken(fmt::format("the status of {}: sequence {} at position {} expected", what(),
+                                 named.sequence, named.position));
     // In a store at work some may be committed only.
     const Watermarks& marks = engine_.watermarks();
     const Level level = marks.committed() == marks.durable() ? Level::durable : Level::committed;
-    const auto newest = engine_.peek(space, segment, level);
+    const auto newest = engine_.peek(named.space, named.segment, level);
     if (!newest && is_excused(newest.error())) return;
     if (!newest || newest->has_value() == expected.empty())
-        throw Broken(fmt::format("a peek of {}/{} finds {}", space, segment,
+        throw Broken(fmt::format("a peek of {} finds {}", what(),
                                  !newest ? newest.error().message() : "something else"));
-    if (!expected.empty()) compare_entry(***newest, *expected.back(), "peek");
+    if (!expected.empty()) compare_entry(***newest, *expected.back());
+}
+
+/// What is being read, in words.
+std::string StoreCheck::what() const {
+    if (reading_ == nullptr) return "the store";
+    return fmt::format("{}/{}", reading_->space, reading_->segment);
 }
 
 void StoreCheck::run() {
     find_cut();
+    find_trims();
     expect();
-    Stream whole;
-    whole.reserve(all_.size());
-    for (const Expected& one : all_) whole.push_back(&one);
-    compare(*engine_.read_spaces(std::nullopt, {}), whole, "the store");
-    for (const auto& [space, stream] : spaces_) {
-        std::vector<SpaceCursor> one{{space, 0}};
-        compare(*engine_.read_spaces(std::move(one), {}), stream, "space " + space);
+    EntryBounds all;
+    all.on_trimmed = OnTrimmed::skip;
+    compare(*engine_.read_spaces(std::nullopt, all), whole_);
+    for (const Named& space : spaces_) {
+        reading_ = &space;
+        std::vector<SpaceCursor> one{{std::string(space.space), 0}};
+        compare(*engine_.read_spaces(std::move(one), all), space.stream);
     }
-    for (const auto& [names, stream] : segments_) {
-        compare(*engine_.read_segment(names.first, names.second, {}), stream,
-                "segment " + names.first + "/" + names.second);
-        compare_status(names.first, names.second, stream);
+    for (const Named& segment : segments_) {
+        reading_ = &segment;
+        compare(*engine_.read_segment(segment.space, segment.segment, {}), segment.stream);
+        compare_status(segment);
     }
     history_.transactions_.resize(found_);
     history_.durable_ = found_;

@@ -25,6 +25,7 @@ constexpr std::array<Kind, sequence_kinds> kinds{{
     {Step::step_log, 0, 0, 5},
     {Step::step_drain, 0, 0, 7},
     {Step::drain, 0, 0, 0},
+    {Step::trim, 0, 0, 1},
     {Step::reopen, 0, 0, 0},
 }};
 
@@ -51,7 +52,8 @@ Workload make_sequence(std::uint64_t index) {
     workload.options.tail_bytes_max = 16 * kib;
     workload.options.piece_bytes_min = 4 * kib;
     workload.options.segment_file_bytes = 16 * kib;
-    workload.options.batches_in_flight = in_flight[index % 3];
+    workload.options.batches_in_flight = in_flight[index % std::size(in_flight)];
+    index /= std::size(in_flight);
     std::uint64_t length = 1;
     for (std::uint64_t count = sequence_kinds; index >= count; count *= sequence_kinds) {
         index -= count;
@@ -60,8 +62,11 @@ Workload make_sequence(std::uint64_t index) {
     for (; length > 0; --length, index /= sequence_kinds) {
         const Kind& kind = kinds[index % sequence_kinds];
         workload.operations.push_back({kind.step, workload.transactions.size(), kind.pick});
+        // One small move sends it off, so that the next one goes beside it.
+        const bool send = kind.step == Step::commit_async;
         if (kind.to_first != 0 || kind.to_second != 0)
             workload.transactions.push_back(transaction_of(kind, workload.transactions.size()));
+        if (send) workload.operations.push_back({Step::step_log, 0, 0});
     }
     return workload;
 }

@@ -73,14 +73,30 @@ PlannedTransaction random_transaction(Random& random, std::uint64_t& number) {
 
 Step random_step(Random& random) {
     constexpr Step steps[] = {
-        Step::commit,          Step::commit,          Step::commit,       Step::commit,
-        Step::commit_buffered, Step::commit_buffered, Step::commit_async, Step::commit_async,
-        Step::commit_async,    Step::commit_async,    Step::conflict,     Step::sync,
-        Step::step_log,        Step::step_log,        Step::step_log,     Step::step_drain,
-        Step::step_drain,      Step::step_drain,      Step::drain,        Step::clock,
+        Step::commit,       Step::commit,          Step::commit,
+        Step::commit,       Step::commit_buffered, Step::commit_buffered,
+        Step::commit_async, Step::commit_async,    Step::commit_async,
+        Step::commit_async, Step::conflict,        Step::sync,
+        Step::step_log,     Step::step_log,        Step::step_log,
+        Step::step_drain,   Step::step_drain,      Step::step_drain,
+        Step::drain,        Step::clock,           Step::trim,
     };
     if (random.below(30) == 0) return Step::reopen;
     return steps[random.below(std::size(steps))];
+}
+
+enum class Style : std::uint8_t {
+    mixed,
+    mixed_too,
+    eager,       ///< little else than what puts several batches in flight
+    slow_drain,  ///< the log goes on, and rolls, between any two moves of a drain
+};
+
+Step styled_step(Random& random, Style style) {
+    const bool plain = style == Style::mixed || style == Style::mixed_too || random.below(4) == 0;
+    if (plain) return random_step(random);
+    if (style == Style::eager) return Step::commit_async;
+    return random.below(3) == 0 ? Step::step_drain : Step::commit;
 }
 
 bool writes(Step step) {
@@ -95,12 +111,12 @@ Workload make_workload(std::uint64_t seed) {
     workload.seed = seed;
     workload.options = small_options(random);
     std::uint64_t number = 0;
-    // Some do little else than what puts several batches in flight.
-    const bool eager = random.below(3) == 0;
+    const auto style = static_cast<Style>(random.below(4));
     const std::uint64_t length = random.below(4) == 0 ? random.below(6) : 5 + random.below(60);
     for (std::uint64_t i = 0; i < length; ++i) {
-        const Step step = eager && random.below(4) != 0 ? Step::commit_async : random_step(random);
-        Operation operation{step, workload.transactions.size(), random.next()};
+        Operation operation{styled_step(random, style), workload.transactions.size(),
+                            random.next()};
+        if (style == Style::slow_drain && operation.step == Step::step_drain) operation.pick = 0;
         if (writes(operation.step))
             workload.transactions.push_back(random_transaction(random, number));
         workload.operations.push_back(operation);
@@ -109,6 +125,27 @@ Workload make_workload(std::uint64_t seed) {
             workload.operations.push_back({Step::step_log, 0, 0});
     }
     return workload;
+}
+
+std::string describe(const Workload& workload, const Operation& operation) {
+    constexpr const char* names[] = {"commit",
+                                     "buffered commit",
+                                     "asynchronous commit",
+                                     "conflict",
+                                     "sync",
+                                     "moves of the log",
+                                     "moves of a drain",
+                                     "drain",
+                                     "trim",
+                                     "clock",
+                                     "reopen"};
+    std::string words = names[static_cast<std::size_t>(operation.step)];
+    if (operation.step == Step::step_log) words += fmt::format(": {}", 1 + operation.pick % 6);
+    if (operation.step == Step::step_drain) words += fmt::format(": {}", 1 + operation.pick % 8);
+    if (!writes(operation.step)) return words;
+    for (const PlannedRecord& record : workload.transactions[operation.transaction].records)
+        words += fmt::format(" {}/{}({})", record.space, record.segment, record.payload.size());
+    return words;
 }
 
 }  // namespace braid::crash

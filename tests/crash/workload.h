@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/sim_disk.h"
+
 namespace braid::crash {
 
 struct PlannedRecord {
@@ -29,6 +31,7 @@ enum class Step : std::uint8_t {
     step_log,    ///< some small moves of the log
     step_drain,  ///< some small moves of a drain
     drain,
+    trim,    ///< of the segment that an older transaction appended to first
     clock,   ///< set forward or back
     reopen,  ///< after a clean close
 };
@@ -44,14 +47,19 @@ struct Workload {
     Options options;
     std::deque<PlannedTransaction> transactions;  ///< stay where they are
     std::vector<Operation> operations;
+    std::vector<sim::Lie> lies;  ///< of its disk
 };
 
 [[nodiscard]] Workload make_workload(std::uint64_t seed);
+/// An operation in words.
+[[nodiscard]] std::string describe(const Workload& workload, const Operation& operation);
 
-/// All sequences of up to three operations over two segments: there are so many, and this is one.
-inline constexpr std::uint64_t sequence_kinds = 10;
-inline constexpr std::uint64_t sequence_count = sequence_kinds + sequence_kinds * sequence_kinds +
-                                                sequence_kinds * sequence_kinds * sequence_kinds;
+/// All sequences of up to three operations over two segments, each with 1, 2 and 4 batches in
+/// flight: there are so many, and this is one.
+inline constexpr std::uint64_t sequence_kinds = 11;
+inline constexpr std::uint64_t sequence_count =
+    sequence_kinds * (1 + sequence_kinds * (1 + sequence_kinds));
+inline constexpr std::uint64_t sequence_runs = 3 * sequence_count;
 [[nodiscard]] Workload make_sequence(std::uint64_t index);
 
 }  // namespace braid::crash

@@ -34,7 +34,9 @@ History WorkloadRun::promised() const {
 void WorkloadRun::open() {
     Options options = workload_.options;
     options.create = !history_.is_created();
+    opening_ = true;
     auto engine = Engine::open(disk_.borrow(), options, Engine::Threads::none);
+    opening_ = false;
     must(engine, "opening");
     engine_ = std::move(*engine);
     history_.created();
@@ -99,6 +101,20 @@ void WorkloadRun::conflict(std::uint64_t pick) {
         throw Broken("a condition that isn't met was not a conflict");
 }
 
+/// Through some entry of the segment of some record; nothing, while there is none.
+void WorkloadRun::trim(std::uint64_t pick) {
+    const PlannedRecord* record = history_.record(pick);
+    if (record == nullptr) return;
+    const auto status = engine_->status(record->space, record->segment);
+    must(status, "a status");
+    if (status->last_sequence == 0) return;
+    const std::uint64_t through = 1 + (pick >> 20) % status->last_sequence.value;
+    history_.begin_trim(record->space, record->segment, through);
+    must(engine_->trim(record->space, record->segment, through), "a trim");
+    history_.all_durable();
+    history_.end_trim(record->space, record->segment);
+}
+
 void WorkloadRun::set_clock(std::uint64_t pick) {
     const std::uint64_t now = disk_.now().value;
     const std::uint64_t by = pick % 5'000'000'000;
@@ -128,6 +144,8 @@ void WorkloadRun::apply(const Operation& operation) {
         case Step::drain:
             must(engine_->drain(), "a drain");
             return history_.all_durable();
+        case Step::trim:
+            return trim(operation.pick);
         case Step::clock:
             return set_clock(operation.pick);
         case Step::reopen:
@@ -136,11 +154,26 @@ void WorkloadRun::apply(const Operation& operation) {
     }
 }
 
+/// What a reader was given at that level is a promise, too.
+void WorkloadRun::note_what_is_served_as_durable() {
+    EntryBounds newest;
+    newest.level = Level::durable;
+    newest.backward = true;
+    newest.limit = 1;
+    newest.on_trimmed = OnTrimmed::skip;
+    const auto reader = engine_->read_spaces(std::nullopt, newest);
+    const Result<Entry>* entry = reader->next();
+    if (entry == nullptr) return;
+    must(*entry, "reading the newest durable entry");
+    history_.durable_through((*entry)->position);
+}
+
 void WorkloadRun::run() {
     open();
     for (const Operation& operation : workload_.operations) {
         apply(operation);
         if (!broken_.empty()) throw Broken(broken_);
+        note_what_is_served_as_durable();
     }
     close();
     open();

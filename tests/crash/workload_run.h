@@ -20,6 +20,8 @@ public:
     void run();
     /// What is promised now, which may be in the middle of an I/O.
     [[nodiscard]] History promised() const;
+    [[nodiscard]] bool is_opening() const noexcept { return opening_; }
+    [[nodiscard]] bool is_created() const noexcept { return history_.is_created(); }
 
 private:
     void open();
@@ -28,6 +30,8 @@ private:
     void commit(const PlannedTransaction& planned, Durability durability);
     void commit_async(const PlannedTransaction& planned);
     void conflict(std::uint64_t pick);
+    void trim(std::uint64_t pick);
+    void note_what_is_served_as_durable();
     void set_clock(std::uint64_t pick);
 
     sim::SimDisk& disk_;
@@ -36,6 +40,7 @@ private:
     std::unique_ptr<io::Queue> log_queue_;
     std::unique_ptr<io::Queue> drain_queue_;
     std::shared_ptr<Engine> engine_;
+    bool opening_ = false;
     std::uint64_t callbacks_due_ = 0;
     std::string broken_;  // by a callback, which can't throw
 };

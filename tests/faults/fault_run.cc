@@ -250,6 +250,8 @@ void FaultRun::apply(const Operation& operation) {
         case Step::drain:
             waited(engine_->drain(), "a drain");
             return check_served(History::Reads::may_fail);
+        case Step::trim:
+            return;  // a drain with one record more
         case Step::clock:
             return set_clock(operation.pick);
         case Step::reopen:

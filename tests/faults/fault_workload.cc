@@ -289,7 +289,7 @@ Made clock() {
 constexpr std::uint64_t sequences = 60;
 
 Made sequence(std::uint64_t index) {
-    const std::uint64_t picked = index * crash::sequence_count / sequences;
+    const std::uint64_t picked = index * crash::sequence_runs / sequences;
     Made made = make(fmt::format("sequence {}", picked));
     made->work = crash::make_sequence(picked);
     return made;

@@ -44,9 +44,7 @@ SimDisk::~SimDisk() {
 
 SimDisk::SimDisk(const SimDisk& other)
     : io::Disk(),
-      names_(other.names_),
-      durable_names_(other.durable_names_),
-      name_changes_(other.name_changes_),
+      lies_(other.lies_),
       choices_(other.choices_),
       random_(other.random_),
       changes_(other.changes_),
@@ -85,6 +83,9 @@ void SimDisk::copy_inodes(const SimDisk& other, Random* crash) {
 
 std::unique_ptr<SimDisk> SimDisk::clone() const {
     std::unique_ptr<SimDisk> disk(new SimDisk(*this));
+    disk->names_ = names_;
+    disk->durable_names_ = durable_names_;
+    disk->name_changes_ = name_changes_;
     disk->copy_inodes(*this, nullptr);
     return disk;
 }
@@ -92,7 +93,7 @@ std::unique_ptr<SimDisk> SimDisk::clone() const {
 std::unique_ptr<SimDisk> SimDisk::after_crash(std::uint64_t seed) const {
     Random random(seed);
     std::unique_ptr<SimDisk> disk(new SimDisk(*this));
-    disk->survive_names(random);
+    disk->survive_names(*this, random);
     disk->copy_inodes(*this, &random);
     disk->choices_ = Random(random.next());
     disk->random_ = Random(random.next());
@@ -102,17 +103,17 @@ std::unique_ptr<SimDisk> SimDisk::after_crash(std::uint64_t seed) const {
 }
 
 /// A change is applied by what it means for the file: it is now found under `to`, or nowhere.
-void SimDisk::survive_names(Random& random) {
-    names_ = durable_names_;
-    if (name_changes_.empty()) return;
+void SimDisk::survive_names(const SimDisk& other, Random& random) {
+    names_ = other.durable_names_;
+    const std::vector<NameChange>& changes = other.name_changes_;
+    if (changes.empty()) return;
     Survival survival(random);
-    for (std::size_t i = 0; i < name_changes_.size(); ++i) {
-        if (!survival.keeps(i, name_changes_.size())) continue;
-        const NameChange& change = name_changes_[i];
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        if (!survival.keeps(i, changes.size())) continue;
+        const NameChange& change = changes[i];
         std::erase_if(names_, [&](const auto& name) { return name.second == change.inode; });
         if (!change.to.empty()) names_[change.to] = change.inode;
     }
-    name_changes_.clear();
 }
 
 std::vector<SimDisk::InFlight> SimDisk::in_flight(Random& random) const {
@@ -128,6 +129,14 @@ std::vector<SimDisk::InFlight> SimDisk::in_flight(Random& random) const {
     for (std::size_t i = writes.size(); i > 1; --i) {
         std::swap(writes[i - 1], writes[random.below(i)]);
     }
+    return writes;
+}
+
+std::size_t SimDisk::writes_in_flight() const {
+    std::size_t writes = 0;
+    for (const SimQueue* queue : queues_)
+        for (const SimQueue::Started& one : queue->started())
+            writes += one.request.kind == io::Request::Kind::write ? 1 : 0;
     return writes;
 }
 
@@ -163,6 +172,12 @@ std::optional<std::int64_t> SimDisk::refusal(Call call, std::string_view file) {
         }
     }
     return result;
+}
+
+const Lie* SimDisk::lie_about(Call call, std::string_view file) const {
+    for (const Lie& lie : lies_)
+        if (lie.call == call && file.starts_with(lie.prefix)) return &lie;
+    return nullptr;
 }
 
 bool SimDisk::change(const Change& what) {
@@ -244,6 +259,7 @@ Result<void> SimDisk::sync_directory() {
     if (!change({0, Call::sync_directory, "", 0, 0})) {
         return io::system_error("sync directory", ".", -EIO);
     }
+    if (lie_about(Call::sync_directory, "") != nullptr) return {};
     durable_names_ = names_;
     name_changes_.clear();
     return {};
@@ -303,7 +319,8 @@ std::int64_t SimDisk::write(SimFile& file, Bytes bytes, std::uint64_t offset, io
     bytes = bytes.first(std::min<std::size_t>(bytes.size(), room));
     file.inode().write_unsynced(bytes, offset);
     if (!change({0, Call::write, file.name(), offset, bytes.size()})) return -EIO;
-    if (mode == io::WriteMode::durable) file.inode().sync_last();
+    if (mode == io::WriteMode::durable && lie_about(Call::write, file.name()) == nullptr)
+        file.inode().sync_last();
     return static_cast<std::int64_t>(bytes.size());
 }
 
@@ -326,7 +343,16 @@ std::int64_t SimDisk::sync(SimFile& file) {
         file.inode().sync_failed();
         return *result;
     }
+    if (const Lie* lie = lie_about(Call::sync, file.name())) {
+        if (!lie->until.empty()) late_.emplace_back(file.shared_inode(), lie->until);
+        return 0;
+    }
     file.inode().sync();
+    std::erase_if(late_, [&](const auto& late) {
+        if (!file.name().starts_with(late.second)) return false;
+        late.first->sync();
+        return true;
+    });
     return 0;
 }
 

@@ -75,6 +75,15 @@ struct Fault {
     std::string file = {};       ///< only calls on this name; empty: any
 };
 
+/// A call that succeeds and does nothing: a sync on files whose names begin so, `sync_directory`,
+/// or a durable write, which then stays in the cache. For tests of tests.
+struct Lie {
+    Call call = Call::sync;
+    std::string prefix = {};
+    /// Told later: the sync is done when a file whose name begins so has been synced.
+    std::string until = {};
+};
+
 /// A call that changes something, as `on_change` is told of it.
 struct Change {
     std::uint64_t number = 0;  ///< io_count() with this one included
@@ -131,6 +140,9 @@ public:
     /// cut_power_at() of that number would. One run of a workload so shows every cut.
     void on_change(std::function<void(const Change&)> observer) { observer_ = std::move(observer); }
 
+    /// Writes that queues have in flight.
+    [[nodiscard]] std::size_t writes_in_flight() const;
+
     // Trouble
     void fail(Fault fault) { faults_.push_back(std::move(fault)); }
     void clear_faults() { faults_.clear(); }
@@ -138,6 +150,8 @@ public:
     [[nodiscard]] std::uint64_t calls(Call call) const noexcept {
         return calls_[static_cast<std::size_t>(call)];
     }
+    /// From now on, and in all copies.
+    void lie(Lie lie) { lies_.push_back(std::move(lie)); }
     /// ENOSPC once all files together would hold more. The default is without a limit.
     void set_capacity(std::uint64_t bytes) noexcept { capacity_bytes_ = bytes; }
     [[nodiscard]] std::uint64_t used_bytes() const;
@@ -176,7 +190,7 @@ private:
         std::shared_ptr<Inode> inode;
     };
 
-    /// The names, choices and clocks of `other`; its inodes are still shared.
+    /// The choices and clocks of `other`, without its names.
     SimDisk(const SimDisk& other);
     /// Makes own copies of all inodes, and loses power if there is a `crash` to choose by.
     void copy_inodes(const SimDisk& other, Random* crash);
@@ -187,11 +201,13 @@ private:
     /// Counts a change whose effects are in doubt by now; false if the power went in it.
     bool change(const Change& what);
     bool change_name(NameChange what, Call call);
+    [[nodiscard]] const Lie* lie_about(Call call, std::string_view file) const;
     [[nodiscard]] Inode& inode(const std::string& name) const;
     /// How many of `bytes` fit at `offset`, given the capacity.
     [[nodiscard]] std::uint64_t room_for(const Inode& inode, std::uint64_t offset,
                                          std::uint64_t bytes) const;
-    void survive_names(Random& random);
+    /// Takes over the names of `other` as they are found after power loss.
+    void survive_names(const SimDisk& other, Random& random);
     /// In-flight writes of all queues: they may or may not have happened.
     [[nodiscard]] std::vector<InFlight> in_flight(Random& random) const;
 
@@ -207,6 +223,8 @@ private:
     std::set<std::string> locked_;
     std::vector<Fault> faults_;
     std::array<std::uint64_t, call_kinds> calls_{};
+    std::vector<Lie> lies_;
+    std::vector<std::pair<std::shared_ptr<Inode>, std::string>> late_;  // syncs, and until when
     std::function<void(const Change&)> observer_;
     Random choices_;  // of the disk
     Random random_;   // what random() gives

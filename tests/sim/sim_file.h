@@ -20,6 +20,7 @@ public:
     }
 
     [[nodiscard]] Inode& inode() const noexcept { return *inode_; }
+    [[nodiscard]] const std::shared_ptr<Inode>& shared_inode() const noexcept { return inode_; }
     [[nodiscard]] bool direct() const noexcept { return mode_.direct; }
 
 private:

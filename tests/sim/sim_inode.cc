@@ -7,6 +7,15 @@ namespace braid::sim {
 
 using io::block_bytes;
 
+namespace {
+
+bool is_zero(Bytes bytes) {
+    return bytes.front() == std::byte{0} &&
+           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+}  // namespace
+
 std::size_t Content::read(std::span<std::byte> into, std::uint64_t offset) const {
     if (offset >= size_) return 0;
     const std::size_t total = std::min<std::uint64_t>(into.size(), size_ - offset);
@@ -30,9 +39,11 @@ void Content::write(Bytes bytes, std::uint64_t offset) {
     for (std::size_t done = 0; done < bytes.size();) {
         const std::size_t start = (offset + done) % block_bytes;
         const std::size_t count = std::min(bytes.size() - done, block_bytes - start);
-        Block& block = writable((offset + done) / block_bytes);
-        std::memcpy(block.data() + start, bytes.data() + done, count);
+        const std::size_t index = (offset + done) / block_bytes;
+        const Bytes part = bytes.subspan(done, count);
         done += count;
+        if (!blocks_[index] && is_zero(part)) continue;  // most of a new log file
+        std::memcpy(writable(index).data() + start, part.data(), count);
     }
 }
 

@@ -386,7 +386,8 @@ TEST_CASE("N10: a sound batch that isn't the next one is damage, not a torn tail
     REQUIRE(header);
     const std::uint64_t checksum =
         look_at_batch_header(disk.contents("log-0001"), 4096, (*header)->seed())->checksum;
-    Batch batch{.number = 2, .previous = checksum, .durable_through = 0, .last_transaction = 2};
+    Batch batch{
+        .number = 2, .previous = checksum, .durable_through = 0, .last_transaction = 2, .body = {}};
     SUBCASE("number") {
         batch.number = 3;
     }
