@@ -19,6 +19,46 @@ Error not_a_store(std::string_view why) {
     return Error(Errc::not_found, fmt::format("there is no store in this directory: {}", why));
 }
 
+/// No file is so large: sums of such numbers don't wrap around.
+constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 60;
+
+bool is_possible(const index::PackInfo& pack) {
+    return pack.extents_end >= segment::file_header_bytes &&
+           pack.order_offset >= pack.extents_end && pack.bytes >= pack.order_offset &&
+           pack.bytes <= file_bytes_max && pack.first_position <= pack.last_position;
+}
+
+bool is_possible(const segment::Piece& piece) {
+    return piece.offset <= file_bytes_max && piece.frames_bytes <= file_bytes_max &&
+           piece.index_offset >= piece.offset + piece.frames_bytes &&
+           piece.index_offset <= file_bytes_max && piece.index_bytes <= file_bytes_max &&
+           piece.first_sequence <= piece.last_sequence;
+}
+
+/// Lengths and offsets are used before anything of the files is looked at.
+const char* impossible_number(const index::CatalogRecord& record) {
+    for (const index::PackInfo& pack : record.packs)
+        if (!is_possible(pack)) return "a pack whose numbers don't fit together";
+    for (const segment::Piece& piece : record.pieces)
+        if (!is_possible(piece)) return "a piece whose numbers don't fit together";
+    for (const index::OrderSection& section : record.sections)
+        if (section.offset > file_bytes_max || section.bytes > file_bytes_max)
+            return "an order section whose numbers can't be";
+    return nullptr;
+}
+
+/// A file that keeps a store from being made.
+Error foreign(const std::string& name, StoreFile kind) {
+    if (kind == StoreFile::unknown)
+        return Error(Errc::invalid_argument,
+                     fmt::format("a store can't be made here: the directory holds '{}', and no "
+                                 "catalog",
+                                 name));
+    return Error(
+        Errc::corrupt,
+        fmt::format("the catalog is missing: the directory holds '{}', and no catalog", name));
+}
+
 }  // namespace
 
 Result<void> Opening::run(Engine::Threads threads) {
@@ -29,7 +69,7 @@ Result<void> Opening::open_for_writing(Engine::Threads threads) {
     auto files = disk_.list();
     if (!files) return files.error();
     if (index::catalog_numbers(*files).empty()) {
-        if (!engine_.options_.create) return not_a_store("it has no catalog");
+        if (!engine_.options_.create) return no_catalog();
         // Before as much as the lock is put into a directory that is somebody else's.
         if (auto free = unfinished_creation(); !free) return free.error();
     }
@@ -68,7 +108,7 @@ Result<void> Opening::open_for_reading() {
 /// The log file first, the catalog last: where there is a catalog, there is a log, and one that is
 /// missing later is damage.
 Result<void> Opening::create() {
-    if (!engine_.options_.create) return not_a_store("it has no catalog");
+    if (!engine_.options_.create) return no_catalog();
     auto leftovers = unfinished_creation();
     if (!leftovers) return leftovers.error();
     for (const std::string& name : *leftovers)
@@ -98,8 +138,16 @@ Result<bool> Opening::is_unused_log(const std::string& name) {
                        [](std::byte byte) { return byte == std::byte{}; });
 }
 
+/// Why there is nothing to open: no store was ever made here, or its catalog is gone.
+Error Opening::no_catalog() {
+    auto leftovers = unfinished_creation();
+    const bool is_store = !leftovers && leftovers.error().code() != Errc::invalid_argument;
+    return is_store ? leftovers.error() : not_a_store("it has no catalog");
+}
+
 /// A creation that didn't come to its end leaves the lock, an empty log and part of a catalog.
-/// Anything else in the directory is somebody's, and is left alone.
+/// Anything else in the directory is somebody's, and is left alone: a store's whose catalog is
+/// gone (`corrupt`), or not a store's at all (`invalid_argument`).
 Result<std::vector<std::string>> Opening::unfinished_creation() {
     auto files = disk_.list();
     if (!files) return files.error();
@@ -111,11 +159,7 @@ Result<std::vector<std::string>> Opening::unfinished_creation() {
                                            : Result<bool>(kind == StoreFile::unfinished_catalog ||
                                                           kind == StoreFile::unfinished_log);
         if (!ours) return ours.error();
-        if (!*ours)
-            return Error(Errc::invalid_argument,
-                         fmt::format("a store can't be made here: the directory holds '{}', and no "
-                                     "catalog",
-                                     file.name));
+        if (!*ours) return foreign(file.name, kind);
         leftovers.push_back(file.name);
     }
     return leftovers;
@@ -124,9 +168,7 @@ Result<std::vector<std::string>> Opening::unfinished_creation() {
 Result<void> Opening::load() {
     auto catalog = index::load_catalog(
         disk_, [this](const index::CatalogRecord& record) { return apply(record); });
-    if (!catalog)
-        return catalog.error().code() == Errc::not_found ? not_a_store("it has no catalog")
-                                                         : catalog.error();
+    if (!catalog) return catalog.error().code() == Errc::not_found ? no_catalog() : catalog.error();
     catalog_ = std::move(*catalog);
     engine_.identify(catalog_.store);
     const Storage& storage = *engine_.storage_;
@@ -137,10 +179,12 @@ Result<void> Opening::load() {
                                   return engine_.sequencer_->replay(body, storage.transaction(),
                                                                     file, offset);
                               });
-    if (!scan) return scan.error();
+    if (!scan) return of_torn_catalog(scan.error());
     scan_ = std::move(*scan);
     if (scan_.newest_number == 0)
-        return Error(Errc::corrupt, "there is a catalog, but no log file that was ever begun");
+        return Error(Errc::corrupt,
+                     fmt::format("{}: there is a catalog, but no log file that was ever begun",
+                                 index::catalog_name(catalog_.end.file)));
     engine_.recovery_.recovered_transactions =
         engine_.sequencer_->last_transaction() - storage.transaction();
     engine_.recovery_.torn_bytes = scan_.torn_bytes;
@@ -148,6 +192,16 @@ Result<void> Opening::load() {
     engine_.recovery_.log_files = scan_.slots.size();
     for (const wal::LogSlot& slot : scan_.slots) engine_.recovery_.log_bytes += slot.capacity;
     return {};
+}
+
+/// A drain's record at the catalog's end that can't be read counts as torn, since the log has all
+/// that it says. Where the log hasn't, that record is what is damaged.
+Error Opening::of_torn_catalog(Error error) const {
+    if (catalog_.torn_bytes == 0 || error.code() != Errc::corrupt) return error;
+    return std::move(error).within(fmt::format(
+        "{} at offset {}: the last {} bytes are no sound record, and the log doesn't make up for "
+        "it",
+        index::catalog_name(catalog_.end.file), catalog_.end.offset, catalog_.torn_bytes));
 }
 
 const char* Opening::apply_names(const index::CatalogRecord& record) {
@@ -189,7 +243,8 @@ const char* Opening::apply_segments(const index::CatalogRecord& record) {
 }
 
 Result<void> Opening::apply(const index::CatalogRecord& record) {
-    const char* problem = apply_names(record);
+    const char* problem = impossible_number(record);
+    if (problem == nullptr) problem = apply_names(record);
     if (problem == nullptr) problem = apply_segments(record);
     if (problem != nullptr)
         return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
@@ -199,6 +254,11 @@ Result<void> Opening::apply(const index::CatalogRecord& record) {
             return Error(Errc::corrupt, "the catalog speaks of a trim of an unknown segment");
         apply_trim(trim, *engine_.table_, *engine_.storage_);
     }
+    // Readers pass over a piece without bytes.
+    for (const segment::Piece& piece : record.pieces)
+        if (piece.frames_bytes == 0 &&
+            engine_.table_->find(piece.segment)->trimmed < piece.last_sequence)
+            return Error(Errc::corrupt, "the catalog speaks of an empty piece that isn't trimmed");
     return {};
 }
 

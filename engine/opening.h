@@ -17,9 +17,11 @@ private:
     [[nodiscard]] Result<void> open_for_writing(Engine::Threads threads);
     [[nodiscard]] Result<void> open_for_reading();
     [[nodiscard]] Result<void> create();
+    [[nodiscard]] Error no_catalog();
     [[nodiscard]] Result<std::vector<std::string>> unfinished_creation();
     [[nodiscard]] Result<bool> is_unused_log(const std::string& name);
     [[nodiscard]] Result<void> load();
+    [[nodiscard]] Error of_torn_catalog(Error error) const;
     [[nodiscard]] Result<void> apply(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_names(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_segments(const index::CatalogRecord& record);

@@ -210,6 +210,28 @@ Result<void> SegmentSource::scan_for_extents() {
     return {};
 }
 
+/// Names the frame that was taken for another segment's or another pack's, if there is one.
+Error SegmentSource::missing_from_packs() {
+    for (const PackState& pack : storage_.packs()) {
+        const std::string name = segment::pack_name(pack.info.number);
+        auto bytes = storage_.files.view(name, 0, pack.info.extents_end);
+        if (!bytes) return bytes.error();
+        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
+            if (!here) return here.error();
+            const segment::FrameView frame = here->frame;
+            const char* reason = segment::verify_frame(frame, store_seed_);
+            if (reason == nullptr && (frame.first_position() < pack.info.first_position ||
+                                      frame.last_position() > pack.info.last_position))
+                reason = "a frame of another pack";
+            if (reason != nullptr)
+                return missing(fmt::format("{} at offset {}: {}", name, at, reason));
+            at += segment::extent_header_bytes + here->frame.padded_length();
+        }
+    }
+    return missing(segment::pack_name(segment_.drained.head.pack()));
+}
+
 Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames) {
     const Sequence low = backward_ ? last_ : next_;
     const Sequence high = backward_ ? next_ : last_;
@@ -245,7 +267,7 @@ Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames) 
         next_ = backward_ ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
         if (backward_ ? next_ < last_ : next_ > last_) break;
     }
-    if (window.items().empty()) return missing("the packs");
+    if (window.items().empty()) return missing_from_packs();
     return {};
 }
 

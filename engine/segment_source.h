@@ -40,6 +40,7 @@ private:
     [[nodiscard]] Result<Extent> extent(segment::Link link);
     [[nodiscard]] bool is_ours(segment::FrameView frame) const;
     [[nodiscard]] Error missing(const std::string& where) const;
+    [[nodiscard]] Error missing_from_packs();
 
     Storage& storage_;
     RecentFiles recent_;

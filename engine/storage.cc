@@ -86,6 +86,10 @@ Result<StoredBytes> StoredFiles::copy(const std::string& name, std::uint64_t off
                                       std::uint64_t length) {
     auto file = opened(name, 0);
     if (!file) return file.error();
+    // Before memory is taken for a length that nobody has checked.
+    auto size = file->file->size();
+    if (!size) return size.error();
+    if (*size < offset + length) return too_short(name, *size, offset + length);
     auto memory = std::make_shared<std::vector<std::byte>>(length);
     auto read = file->file->read(*memory, offset);
     if (!read) return read.error();
@@ -218,7 +222,15 @@ Result<std::vector<index::OrderEntry>> Storage::order(
             encoded->bytes, section, previous_checksum(pack, section), store_seed_, name);
         if (entries) return entries;
     }
-    return rebuild_order(pack, is_of_space);
+    auto rebuilt = rebuild_order(pack, is_of_space);
+    // Of what is trimmed, frames may be gone.
+    if (rebuilt && pack.trimmed_records == 0 && !index::matches(*rebuilt, section))
+        return Error(
+            Errc::corrupt,
+            fmt::format("{} at offset {}: neither the space order nor the frames are those "
+                        "that the catalog speaks of",
+                        name, section.offset));
+    return rebuilt;
 }
 
 Result<std::vector<index::OrderEntry>> Storage::rebuild_order(

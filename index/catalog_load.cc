@@ -147,11 +147,14 @@ private:
 
     Result<void> apply_record(const CatalogRecordHeader& header, Bytes body) {
         const auto kind = static_cast<CatalogRecordKind>(header.kind.value());
+        const auto place = [this] {
+            return fmt::format("{} at offset {}", file_.name, loaded_.end.offset);
+        };
         auto record = decode_catalog_body(kind, body);
-        if (!record)
-            return record.error().within(
-                fmt::format("{} at offset {}", file_.name, loaded_.end.offset));
-        return apply_(*record);
+        if (!record) return record.error().within(place());
+        auto applied = apply_(*record);
+        if (!applied) return applied.error().within(place());
+        return {};
     }
 
     void move_behind(const CatalogRecordHeader& header) {

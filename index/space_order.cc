@@ -269,4 +269,16 @@ Result<std::vector<OrderEntry>> decode_order_section(Bytes section, const OrderS
     return entries;
 }
 
+bool matches(const std::vector<OrderEntry>& entries, const OrderSection& expected) {
+    if (entries.empty() || entries.front().first_position != expected.first_position) return false;
+    std::uint64_t records = 0;
+    Position next = expected.first_position;
+    for (const OrderEntry& entry : entries) {
+        if (entry.first_position < next) return false;
+        next = entry.first_position + entry.records;
+        records += entry.records;
+    }
+    return records == expected.records && next == expected.last_position + 1;
+}
+
 }  // namespace braid::index

@@ -116,4 +116,8 @@ struct OrderBlock {
     Bytes section, const OrderSection& expected, std::optional<std::uint64_t> previous,
     std::uint64_t store_seed, const std::string& file);
 
+/// Whether entries that were built from frames are the section's, as far as the catalog tells:
+/// positions rise, begin and end as it says, and the records add up.
+[[nodiscard]] bool matches(const std::vector<OrderEntry>& entries, const OrderSection& expected);
+
 }  // namespace braid::index

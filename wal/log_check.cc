@@ -61,7 +61,7 @@ Result<std::vector<LogFile>> read_all(io::Disk& disk) {
     if (!entries) return entries.error();
     std::vector<LogFile> files;
     for (const io::DirectoryEntry& entry : *entries) {
-        if (!entry.name.starts_with("log-")) continue;
+        if (log_slot(entry.name) == 0) continue;
         auto file = read_log_file(disk, entry.name);
         if (!file && file.error().code() == Errc::not_found) continue;  // removed meanwhile
         if (!file) return file.error();
@@ -71,7 +71,8 @@ Result<std::vector<LogFile>> read_all(io::Disk& disk) {
 }
 
 LogFileCheck check_file(LogFile& file, const std::vector<LogFile>& all, const Uuid& store) {
-    LogFileCheck check{file.name, file.bytes.size(), std::nullopt};
+    // Of a file that was never begun, nothing but that is known.
+    LogFileCheck check{file.name, std::min(file.bytes.size(), io::block_bytes), std::nullopt};
     if (!file.header) return check;
     if (file.header->store != store)
         check.problem = {0, "this log file belongs to another store", false};

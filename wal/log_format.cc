@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "io/planted.h"
@@ -152,6 +153,16 @@ std::uint64_t LogFileHeader::seed() const noexcept {
 
 std::string log_name(std::uint32_t slot) {
     return fmt::format("log-{:04}", slot);
+}
+
+std::uint32_t log_slot(const std::string& name) {
+    constexpr std::string_view prefix = "log-";
+    if (!name.starts_with(prefix)) return 0;
+    std::uint32_t slot = 0;
+    const char* end = name.data() + name.size();
+    const auto parsed = std::from_chars(name.data() + prefix.size(), end, slot);
+    const bool ours = parsed.ec == std::errc() && parsed.ptr == end && log_name(slot) == name;
+    return ours ? slot : 0;
 }
 
 std::vector<std::byte> encode_log_header(const LogFileHeader& header) {

@@ -37,6 +37,8 @@ struct LogFileHeader {
 };
 
 [[nodiscard]] std::string log_name(std::uint32_t slot);
+/// The slot of that name; 0 for any other name.
+[[nodiscard]] std::uint32_t log_slot(const std::string& name);
 
 /// Block 0 of a log file.
 [[nodiscard]] std::vector<std::byte> encode_log_header(const LogFileHeader& header);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "io/planted.h"
 #include "wal/log_run.h"
@@ -19,17 +18,6 @@ struct Found {
     LogFileHeader header;
 };
 
-std::optional<std::uint32_t> slot_of(const std::string& name) {
-    constexpr std::string_view prefix = "log-";
-    if (!name.starts_with(prefix)) return std::nullopt;
-    std::uint32_t slot = 0;
-    const char* end = name.data() + name.size();
-    const auto parsed = std::from_chars(name.data() + prefix.size(), end, slot);
-    if (parsed.ec != std::errc() || parsed.ptr != end || log_name(slot) != name)
-        return std::nullopt;
-    return slot;
-}
-
 Error corrupt(std::string sentence) {
     return {Errc::corrupt, std::move(sentence)};
 }
@@ -41,8 +29,9 @@ public:
 
     Result<LogScan> run() {
         scan_.attested_transaction = drained_;
-        for (const auto& step : {&Scanner::find_files, &Scanner::find_chain, &Scanner::judge_newest,
-                                 &Scanner::replay_closed, &Scanner::replay_newest}) {
+        for (const auto& step :
+             {&Scanner::find_files, &Scanner::find_chain, &Scanner::judge_newest,
+              &Scanner::replay_closed, &Scanner::replay_newest, &Scanner::judge_end}) {
             if (auto done = (this->*step)(); !done) return done.error();
         }
         return std::move(scan_);
@@ -61,6 +50,7 @@ private:
     Result<void> replay_closed();
     Result<void> replay_closed_file(const Found& file, const Close& close);
     Result<void> replay_newest();
+    Result<void> judge_end();
     void note_tail();
     Result<std::vector<std::byte>> read_file(const Found& file);
     Result<void> apply(const LogRun::Placed& placed, const std::string& name);
@@ -78,6 +68,7 @@ private:
     std::vector<std::byte> newest_bytes_;
     LogRun newest_run_;
     Tail newest_tail_;
+    std::uint64_t last_transaction_ = 0;  // that the log is known to have reached
     std::optional<LogFileHeader>
         dropped_;  // the newest file, where it isn't part of the chain (C3)
 };
@@ -119,9 +110,9 @@ Result<void> Scanner::find_files() {
     auto entries = disk_.list();
     if (!entries) return entries.error();
     for (const io::DirectoryEntry& entry : *entries) {
-        const auto slot = slot_of(entry.name);
-        if (!slot) continue;
-        if (auto added = add_file(entry, *slot); !added) return added;
+        const std::uint32_t slot = log_slot(entry.name);
+        if (slot == 0) continue;
+        if (auto added = add_file(entry, slot); !added) return added;
     }
     std::sort(files_.begin(), files_.end(), [](const Found& left, const Found& right) {
         return left.header.number > right.header.number;
@@ -215,6 +206,7 @@ void Scanner::count(const Found& file, std::uint64_t last_transaction) {
     slot.last_transaction = std::max(last_transaction, file.header.first_transaction - 1);
     slot.needed = slot.last_transaction > drained_;
     scan_.attested_transaction = std::max(scan_.attested_transaction, slot.last_transaction);
+    last_transaction_ = std::max(last_transaction_, slot.last_transaction);
 }
 
 void Scanner::end_chain(const Found& file, std::uint64_t end, std::uint64_t next_batch,
@@ -267,6 +259,7 @@ Result<void> Scanner::replay_newest() {
     for (const LogRun::Placed& placed : newest_run_.batches) {
         const Batch& batch = placed.batch;
         if (auto applied = apply(placed, file.name); !applied) return applied;  // N1, N2
+        last_transaction_ = std::max(last_transaction_, batch.last_transaction);
         if (batch.number <= newest_tail_.attested_through ||
             is_planted(PlantedFault::recovered_not_rewritten)) {
             last_transaction = batch.last_transaction;
@@ -283,6 +276,17 @@ Result<void> Scanner::replay_newest() {
         scan_.doubtful_header.assign(newest_bytes_.begin(),
                                      newest_bytes_.begin() + io::block_bytes);
     return {};
+}
+
+/// Only what is durable in the log is drained, and the newest file stays: so a log that ends before
+/// the catalog does has lost its end, or is older than the catalog.
+Result<void> Scanner::judge_end() {
+    if (chain_.empty() || last_transaction_ >= drained_) return {};  // N11
+    const std::uint64_t end = dropped_ ? scan_.attested_end : newest_run_.end;
+    return corrupt(
+        fmt::format("{}: at offset {}: the log ends with transaction {}, but the catalog "
+                    "attests those up to {}",
+                    chain_.front()->name, end, last_transaction_, drained_));
 }
 
 }  // namespace

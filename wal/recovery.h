@@ -58,8 +58,8 @@ using ApplyBatch =
 
 /// Reads every log file of the store, judges each by the table of docs/recovery.md, and hands over
 /// what lies beyond `drained`, the last transaction that the catalog holds. Changes nothing.
-/// `corrupt` where attested bytes are bad, a file or batch is missing, or the log doesn't reach
-/// down to `drained` + 1. Blocks; reads whole files.
+/// `corrupt` where attested bytes are bad, a file or batch is missing, the log doesn't reach down
+/// to `drained` + 1, or ends before `drained`. Blocks; reads whole files.
 [[nodiscard]] Result<LogScan> scan_log(io::Disk& disk, const Uuid& store, std::uint64_t drained,
                                        const ApplyBatch& apply);
 

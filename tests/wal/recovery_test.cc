@@ -458,6 +458,20 @@ TEST_CASE("N9: a file may be full to its end") {
     check_replay(disk, 2);
 }
 
+TEST_CASE("N11: a log that ends before the catalog does has lost its end") {
+    Disk disk;
+    write_single(disk, 2);
+    CHECK(!replay(disk, 2).error);
+    const Replay older = replay(disk, 3);
+    REQUIRE(older.error);
+    CHECK(older.error->code() == Errc::corrupt);
+    CHECK(older.error->message().find("log-0001") != std::string::npos);
+    // The last batch, which nothing in the log attests.
+    disk.flip_bit("log-0001", 8192 * 8);
+    CHECK(replay(disk, 1).transactions.empty());
+    CHECK(replay(disk, 2).error);
+}
+
 TEST_CASE("a recycled file: batches of its earlier use are never replayed") {
     Disk disk;
     const LogSizes sizes{65536, 65536, 1 << 20};
