@@ -14,6 +14,7 @@
 #include "engine/drain.h"
 #include "engine/group_commit.h"
 #include "engine/reader_body.h"
+#include "engine/rewrite.h"
 #include "engine/segment_table.h"
 #include "engine/sequencer.h"
 #include "engine/signal.h"
@@ -73,6 +74,10 @@ public:
                                                std::string_view segment) const;
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
+    /// What of packs and segments' own files can be made again from the frames, and should be.
+    [[nodiscard]] Result<std::vector<Rewrite>> plan_rewrites() const {
+        return braid::plan_rewrites(*disk_, uuid_, *storage_, *table_);
+    }
     [[nodiscard]] StoreStat stat() const;
     [[nodiscard]] Metrics metrics() const;
 

@@ -130,12 +130,16 @@ public:
         const PackState& pack, const index::OrderSection& section,
         const std::function<bool(SegmentId)>& is_of_space);
 
-private:
+    /// The same from the frames, whatever the section holds.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
-    [[nodiscard]] Result<index::SparseIndex> load_sparse_index(const segment::Piece& piece);
+    /// What the section's first block names as the space's block before; nullopt if its pack is
+    /// retired.
     [[nodiscard]] std::optional<std::uint64_t> previous_checksum(
         const PackState& pack, const index::OrderSection& section) const;
+
+private:
+    [[nodiscard]] Result<index::SparseIndex> load_sparse_index(const segment::Piece& piece);
 
     std::uint64_t store_seed_ = 0;
     Position drained_;

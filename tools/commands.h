@@ -85,4 +85,10 @@ struct VerifyArguments {
 };
 int run_verify(const VerifyArguments& arguments);
 
+struct RepairArguments {
+    StoreArguments store;
+    bool dry_run = false;
+};
+int run_repair(const RepairArguments& arguments);
+
 }  // namespace braid::tools

@@ -33,6 +33,7 @@ public:
         add_trim();
         add_stat();
         add_verify();
+        add_repair();
         add_dump();
     }
 
@@ -92,6 +93,7 @@ private:
     void add_trim();
     void add_stat();
     void add_verify();
+    void add_repair();
     void add_dump();
 
     CLI::App app_;
@@ -243,6 +245,20 @@ void CommandLine::add_verify() {
     CLI::App& command = add("verify", "Checks every byte; exit code 3 if any is damaged", arguments,
                             run_verify, "  braid verify data\n  braid verify data --json");
     command.add_flag("--json", arguments->json, "JSON lines");
+}
+
+void CommandLine::add_repair() {
+    auto arguments = std::make_shared<RepairArguments>();
+    CLI::App& command =
+        add("repair",
+            "Mends a damaged store as far as that needs no guessing; exit code 3 if damage is left",
+            arguments, run_repair,
+            "  braid repair data --dry-run\n"
+            "  braid repair data\n"
+            "\n"
+            "Files that are changed are kept as they were, under names like log-0001.damaged-1.");
+    command.add_flag("--dry-run", arguments->dry_run,
+                     "Say what would be done and what would be lost; change nothing");
 }
 
 void CommandLine::add_dump() {

@@ -7,6 +7,7 @@
 #include <braid/error.hpp>
 #include <braid/options.hpp>
 #include <braid/reader.hpp>
+#include <braid/repair.hpp>
 #include <braid/result.hpp>
 #include <braid/status.hpp>
 #include <braid/store.hpp>

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/segment_table.h"
+#include "engine/storage.h"
+
+namespace braid {
+
+/// Bytes that can be made again from sound frames, and aren't what they must be.
+struct Rewrite {
+    std::string file;
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes;
+    std::string what;
+};
+
+/// Headers, space orders and sparse indexes that are damaged while all frames beside them are
+/// sound. Changes nothing. Blocks; reads every pack and every piece.
+[[nodiscard]] Result<std::vector<Rewrite>> plan_rewrites(io::Disk& disk, const Uuid& store,
+                                                         Storage& storage,
+                                                         const SegmentTable& table);
+
+}  // namespace braid
