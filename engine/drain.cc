@@ -32,19 +32,23 @@ Drain::Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool c
 }
 
 Result<bool> Drain::step(io::Queue& queue, bool block) {
-    auto moved = take_completions(queue, block);
-    if (!moved) {
-        // What is still in flight uses our buffers: it must come back before they go.
-        while (queue.in_flight() != 0) static_cast<void>(queue.wait());
-        give_up();
-        return moved.error();
+    try {
+        auto moved = take_completions(queue, block);
+        auto next = moved ? next_phase(queue) : Result<bool>(moved.error());
+        if (!next) fail(queue);
+        return next;
+    } catch (const std::bad_alloc&) {
+        // What the catalog has is to be published: the next step goes on with that.
+        const bool recorded = phase_ == Phase::publish && !catalog_doubtful_;
+        if (!recorded) fail(queue);
+        throw;
     }
-    auto next = next_phase(queue);
-    if (!next) {
-        while (queue.in_flight() != 0) static_cast<void>(queue.wait());
-        give_up();
-    }
-    return next;
+}
+
+/// What is still in flight uses our buffers: it must come back before they go.
+void Drain::fail(io::Queue& queue) {
+    while (queue.in_flight() != 0) static_cast<void>(queue.wait());
+    give_up();
 }
 
 Result<void> Drain::take_completions(io::Queue& queue, bool block) {
@@ -69,6 +73,7 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
     switch (phase_) {
         case Phase::sync:
             // A frame that the catalog vouches for must be on the medium first.
+            queue.reserve(outputs_.size());
             for (const Output& output : outputs_)
                 queue.submit({.kind = io::Request::Kind::sync, .file = output.file.get()});
             phase_ = Phase::record;
@@ -87,6 +92,7 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
             return true;
         }
         case Phase::sync_record:
+            queue.reserve(1);
             queue.submit({.kind = io::Request::Kind::sync, .file = catalog_file_.get()});
             phase_ = Phase::publish;
             return true;
@@ -327,18 +333,9 @@ void Drain::submit_writes(io::Queue& queue) {
     }
 }
 
+/// May throw std::bad_alloc, and is then carried on where it stood.
 void Drain::publish() {
-    {
-        const std::unique_lock lock(target_.storage.publish);
-        target_.storage.add(record_);
-        for (const index::SegmentTrim& trim : record_.trims)
-            apply_trim(trim, target_.table, target_.storage);
-        for (const index::OrderSection& section : record_.sections) {
-            SpaceState& space = *target_.table.find(section.space);
-            space.in_catalog = true;
-            space.order = {section.records_before + section.records, section.last_checksum};
-        }
-    }
+    if (!stored_shown_) show_stored();
     publish_segments();
     if (!nodes_.empty()) let_go_of_tails();
     publish_trims();
@@ -349,15 +346,29 @@ void Drain::publish() {
     give_up();
 }
 
+void Drain::show_stored() {
+    const std::unique_lock lock(target_.storage.publish);
+    target_.storage.add(record_);
+    for (const index::SegmentTrim& trim : record_.trims)
+        apply_trim(trim, target_.table, target_.storage);
+    for (const index::OrderSection& section : record_.sections) {
+        SpaceState& space = *target_.table.find(section.space);
+        space.in_catalog = true;
+        space.order = {section.records_before + section.records, section.last_checksum};
+    }
+    stored_shown_ = true;
+}
+
 void Drain::publish_segments() {
     constexpr std::size_t turn = 1024;  // so that no reader waits long
-    for (std::size_t first = 0; first < work_.size(); first += turn) {
+    while (segments_shown_ < work_.size()) {
         const std::unique_lock lock(target_.storage.publish);
-        for (std::size_t i = first; i < std::min(work_.size(), first + turn); ++i) {
-            const Work& work = work_[i];
+        const std::size_t end = std::min(work_.size(), segments_shown_ + turn);
+        for (; segments_shown_ < end; ++segments_shown_) {
+            const Work& work = work_[segments_shown_];
             SegmentState& segment = *work.segment;
-            segment.drained = work.update;
             if (work.piece != 0) segment.pieces.push_back(record_.pieces[work.piece - 1]);
+            segment.drained = work.update;
             segment.drained_sequence.store(work.update.last_sequence.value,
                                            std::memory_order_release);
             const segment::TailNode* newest = segment.tail.load(std::memory_order_acquire);
@@ -390,6 +401,8 @@ void Drain::publish_trims() {
 /// Forgets the drain under way, whether it was published or not.
 void Drain::give_up() {
     phase_ = Phase::idle;
+    stored_shown_ = false;
+    segments_shown_ = 0;
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
     work_.clear();

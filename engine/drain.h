@@ -41,7 +41,9 @@ public:
     /// Does what can be done without waiting. True if a drain is under way or was finished by this
     /// very call, false if there is nothing to drain. After an error the drain is given up: what it
     /// has written doesn't count, everything is still in memory and in the log, and the next step
-    /// begins anew. `block`: first waits for one of its writes, if any is in flight.
+    /// begins anew. So it is after std::bad_alloc, unless the catalog has the drain: then the next
+    /// step publishes what is left to be. `block`: first waits for one of its writes, if any is in
+    /// flight.
     [[nodiscard]] Result<bool> step(io::Queue& queue, bool block);
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
     /// Asks the next drain to trim as well; what is to be trimmed is drained. An earlier request
@@ -87,9 +89,11 @@ private:
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
     void submit_writes(io::Queue& queue);
     void publish();
+    void show_stored();
     void publish_segments();
     void let_go_of_tails();
     void publish_trims();
+    void fail(io::Queue& queue);
     void give_up();
 
     DrainTarget target_;
@@ -111,6 +115,8 @@ private:
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;
     std::vector<std::byte> record_bytes_;
+    bool stored_shown_ = false;       // of what is to be published
+    std::size_t segments_shown_ = 0;  // likewise, of work_
 
     std::uint64_t drains_ = 0;
     std::uint64_t drained_bytes_ = 0;

@@ -77,8 +77,12 @@ void Engine::drive_simulated_log() {
 
 bool Engine::step_log(io::Queue& queue) {
     simulated_log_queue_ = &queue;
-    if (group_->wants_file()) static_cast<void>(group_->prepare(0));
-    return group_->step(queue);
+    try {
+        if (group_->wants_file()) static_cast<void>(group_->prepare(0));
+        return group_->step(queue);
+    } catch (const std::bad_alloc&) {
+        return false;  // the next step tries again; whoever waits for this one has no use for it
+    }
 }
 
 Result<bool> Engine::step_drain(io::Queue& queue) {
@@ -147,9 +151,11 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
     auto plan = plan_trim(*storage_, store_seed_, *state, through);
     if (!plan) return plan.error();
     drain_->request(*std::move(plan));
-    auto trimmed = drain_rest(*drain_queue_);
-    drain_->forget_trim();
-    return trimmed;
+    struct Forget {
+        Drain& drain;
+        ~Forget() { drain.forget_trim(); }
+    } const forget{*drain_};
+    return drain_rest(*drain_queue_);
 }
 
 std::optional<Error> Engine::refusal() const {
@@ -198,6 +204,7 @@ Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, Durability 
     const Level level = durability == Durability::durable ? Level::durable : Level::committed;
     if (sequencer_->last_position() <= watermarks_.at(level)) return {std::move(answer), nullptr};
     std::shared_ptr<CommitBatch> cause = group_->newest();
+    if (callback != nullptr) GroupCommit::reserve_callback(*cause);
     if (callback != nullptr) group_->hasten(*cause, 0);
     wake_threads(*cause, 0, callback == nullptr ? never : 0);
     return await(std::move(cause), std::move(answer), callback);
@@ -259,9 +266,8 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
 Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     if (options_.read_only) return *refusal();
     Submitted submitted = submit(body, durability, nullptr);
-    if (submitted.batch != nullptr)
-        if (auto waited = group_->wait(*submitted.batch); !waited)
-            return GroupCommit::after_failure(submitted.result, waited.error());
+    if (submitted.batch != nullptr && !group_->wait(*submitted.batch))
+        return GroupCommit::after_failure(submitted.result, *submitted.batch->error);
     return std::move(submitted.result);
 }
 
@@ -281,11 +287,12 @@ Result<void> Engine::sync() {
         if (newest == nullptr) return {};
         ++newest->waiters;
     }
-    return group_->wait(*newest);
+    if (!group_->wait(*newest)) return *newest->error;
+    return {};
 }
 
 Result<void> Engine::close() {
-    if (options_.read_only || group_ == nullptr) {
+    if (options_.read_only || drain_ == nullptr) {  // or it was never open
         closed_ = true;
         watermarks_.wake();
         return {};
@@ -295,16 +302,23 @@ Result<void> Engine::close() {
         if (std::exchange(closing_, true)) return {};
     }
     threads_.reset();
-    auto done = sync();
-    if (done) done = drain_all(*drain_queue_);
-    if (done) {
-        group_->seal();
-        done = group_->shrink();
-    }
+    auto done = finish_work();
     closed_.store(true, std::memory_order_release);
     watermarks_.wake();
     lock_.reset();
     return done;
+}
+
+/// What is left to do of a log that is durable can be left to the next opening.
+Result<void> Engine::finish_work() {
+    try {
+        if (auto synced = sync(); !synced) return synced;
+        if (auto drained = drain_all(*drain_queue_); !drained) return drained;
+        group_->seal();
+        return group_->shrink();
+    } catch (const std::bad_alloc&) {
+        return Error(Errc::io, "out of memory", ENOMEM);
+    }
 }
 
 StoreStat Engine::stat() const {

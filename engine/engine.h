@@ -105,6 +105,7 @@ private:
     [[nodiscard]] static Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
                                          CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
+    [[nodiscard]] Result<void> finish_work();
     [[nodiscard]] std::optional<Error> refusal() const;
     [[nodiscard]] bool fits(const Sequencer::Need& need) const;
     [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);

@@ -29,7 +29,11 @@ GroupCommit::GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> wr
       writer_(std::move(writer)),
       blocking_queue_(io::make_blocking_queue()),
       writer_capacity_(capacity),
-      assigned_room_(writer_->room()) {}
+      assigned_room_(writer_->room()) {
+    blocking_queue_->reserve(writer_->requests_max());
+    spare_memory_.reserve(2);
+    left_.reserve(1);
+}
 
 std::uint64_t GroupCommit::usable(std::uint64_t capacity) noexcept {
     return capacity - 2 * io::block_bytes;  // the header's block and the roll's
@@ -37,7 +41,7 @@ std::uint64_t GroupCommit::usable(std::uint64_t capacity) noexcept {
 
 const wal::LogFiles::Taken* GroupCommit::unassigned() const {
     const std::uint64_t assigned = assigned_file_ - writer_file_;
-    return ready_.size() > assigned ? &ready_[assigned] : nullptr;
+    return ready_.size() > assigned ? &*std::next(ready_.begin(), assigned) : nullptr;
 }
 
 bool GroupCommit::extends_batch(std::uint64_t item_bytes) const {
@@ -58,12 +62,39 @@ bool GroupCommit::admits(std::uint64_t item_bytes) const {
     return next != nullptr && wal::batch_bytes(item_bytes) <= usable(next->capacity);
 }
 
+namespace {
+
+/// Room for one more, without moving all for each one.
+template <class T>
+void reserve_one(std::vector<T>& list) {
+    if (list.size() == list.capacity()) list.reserve(2 * list.size() + 1);
+}
+
+/// Memory to encode so many bytes of items in; grows by doubling.
+void reserve_memory(CommitBatch& batch, std::uint64_t item_bytes) {
+    const std::uint64_t needed = wal::batch_bytes(item_bytes);
+    if (needed <= batch.memory.capacity()) return;
+    wal::AlignedBuffer memory(std::max(needed, 2 * batch.memory.capacity()));
+    batch.memory = std::move(memory);
+}
+
+}  // namespace
+
+void GroupCommit::reserve_callback(CommitBatch& batch) {
+    reserve_one(batch.callbacks);
+}
+
 std::shared_ptr<CommitBatch> GroupCommit::open_batch(std::uint64_t item_bytes) {
     const bool next_file = log_cost(item_bytes) > assigned_room_;
     if (next_file || !extends_batch(item_bytes)) {
         auto batch = std::make_shared<CommitBatch>();
         batch->body.pieces.reserve(1);
         batch->callbacks.reserve(1);
+        if (!spare_memory_.empty()) {
+            batch->memory = std::move(spare_memory_.back());
+            spare_memory_.pop_back();
+        }
+        reserve_memory(*batch, item_bytes);
         queue_.push_back(batch);
         if (next_file) {
             assigned_room_ = usable(unassigned()->capacity);
@@ -73,11 +104,9 @@ std::shared_ptr<CommitBatch> GroupCommit::open_batch(std::uint64_t item_bytes) {
         return batch;
     }
     CommitBatch& batch = *queue_.back();
-    const auto more = [](auto& list) {
-        if (list.size() == list.capacity()) list.reserve(2 * list.size() + 1);
-    };
-    more(batch.body.pieces);
-    more(batch.callbacks);
+    reserve_one(batch.body.pieces);
+    reserve_one(batch.callbacks);
+    reserve_memory(batch, batch.body.bytes + item_bytes);
     return queue_.back();
 }
 
@@ -115,7 +144,7 @@ CommitBatch* GroupCommit::first_waited_for() const {
 std::shared_ptr<CommitBatch> GroupCommit::newest() const {
     // An empty one is left where memory ran out between opening it and joining it.
     if (!queue_.empty() && queue_.back()->body.bytes != 0) return queue_.back();
-    if (queue_.size() > 1) return queue_[queue_.size() - 2];
+    if (queue_.size() > 1) return *std::prev(queue_.end(), 2);
     return in_flight_.empty() ? nullptr : in_flight_.back();
 }
 
@@ -152,11 +181,10 @@ bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
         log_thread_.raise();  // a further file is to be made ready
         return true;
     }
-    queue_.pop_front();
-    in_flight_.push_back(batch);
+    in_flight_.splice(in_flight_.end(), queue_, queue_.begin());
     pending_bytes_ -= batch->body.bytes;
     lock.unlock();
-    writer_->submit(queue, batch->body);
+    writer_->submit(queue, batch->body, std::move(batch->memory));
     return true;
 }
 
@@ -164,8 +192,7 @@ void GroupCommit::finish_written(Batches& done) {
     // After a failure nobody is left to be told, whatever was still in flight.
     while (!failure_ && batches_ < writer_->durable_batches()) {
         ++batches_;
-        done.push_back(std::move(in_flight_.front()));
-        in_flight_.pop_front();
+        done.splice(done.end(), in_flight_, in_flight_.begin());
         watermarks_.raise_durable(done.back()->last_position);
     }
     log_bytes_written_ = writer_->bytes_written();
@@ -173,34 +200,41 @@ void GroupCommit::finish_written(Batches& done) {
     wants_seal_ = writer_->wants_seal();
 }
 
-void GroupCommit::fail_all(Batches& done) {
+namespace {
+
+/// An error with a cause's sentence, or, where there is no memory for that, with a few words.
+Error caused(Errc code, std::string_view what, const Error& cause) noexcept {
+    try {
+        return {code, fmt::format("{}: {}", what, cause.message()), cause.system_error()};
+    } catch (const std::bad_alloc&) {
+        return {code, "the log failed", cause.system_error()};
+    }
+}
+
+}  // namespace
+
+void GroupCommit::fail_all(Batches& done) noexcept {
     const Error& cause = *writer_->error();
-    failure_ = Error(
-        Errc::failed,
-        fmt::format("the store stopped after a failed log write; reopen it: {}", cause.message()),
-        cause.system_error());
-    const Error unknown(Errc::unknown_outcome,
-                        fmt::format("the log write failed; reopening decides whether the "
-                                    "transaction is there: {}",
-                                    cause.message()),
-                        cause.system_error());
-    for (auto* batches : {&in_flight_, &queue_}) {
-        for (auto& batch : *batches) {
-            batch->error = unknown;
-            done.push_back(std::move(batch));
-        }
-        batches->clear();
+    failure_ = caused(Errc::failed, "the store stopped after a failed log write; reopen it", cause);
+    for (Batches* batches : {&in_flight_, &queue_}) {
+        for (const auto& batch : *batches)
+            batch->error = caused(
+                Errc::unknown_outcome,
+                "the log write failed; reopening decides whether the transaction is there", cause);
+        done.splice(done.end(), *batches);
     }
     pending_bytes_ = 0;
     watermarks_.wake();
 }
 
-Error GroupCommit::after_failure(const Result<Receipt>& answer, const Error& unknown) {
-    if (answer) return unknown;
-    return Error(
-        Errc::failed,
-        fmt::format("nothing was written, and the store has stopped: {}", unknown.message()),
-        unknown.system_error());
+Error GroupCommit::after_failure(const Result<Receipt>& answer, const Error& unknown) noexcept {
+    if (!answer)
+        return caused(Errc::failed, "nothing was written, and the store has stopped", unknown);
+    try {
+        return unknown;
+    } catch (const std::bad_alloc&) {
+        return {unknown.code(), "the log failed", unknown.system_error()};
+    }
 }
 
 void GroupCommit::wake(const Batches& done) {
@@ -221,9 +255,18 @@ bool GroupCommit::advance(io::Queue& queue, bool block) {
         if (const auto left = writer_->take_left()) left_.push_back(*left);
         finish_written(done);
         if (writer_->error() && !failure_) fail_all(done);
+        keep_spare_memory();
     }
     wake(done);
     return moved || !done.empty();
+}
+
+void GroupCommit::keep_spare_memory() noexcept {
+    while (spare_memory_.size() < spare_memory_.capacity()) {
+        wal::AlignedBuffer memory = writer_->take_spare();
+        if (memory.capacity() == 0) return;
+        spare_memory_.push_back(std::move(memory));
+    }
 }
 
 bool GroupCommit::is_unsettled() const {
@@ -254,7 +297,7 @@ void GroupCommit::lead_one() {
     stop_leading();
 }
 
-Result<void> GroupCommit::wait(CommitBatch& batch) {
+bool GroupCommit::wait(CommitBatch& batch) {
     while (batch.state.load(std::memory_order_acquire) != CommitBatch::done) {
         std::unique_lock lock(mutex);
         if (batch.state.load(std::memory_order_acquire) == CommitBatch::done) break;
@@ -273,11 +316,11 @@ Result<void> GroupCommit::wait(CommitBatch& batch) {
         else
             io::futex_wait(batch.state, CommitBatch::waiting);
     }
-    if (batch.error) return *batch.error;
-    return {};
+    return !batch.error;
 }
 
 bool GroupCommit::lead_due(io::Queue& queue, std::uint64_t now_ns) {
+    queue.reserve(writer_->requests_max() - std::min(queue.in_flight(), writer_->requests_max()));
     {
         const std::scoped_lock lock(mutex);
         if (leading_ || failure_ || !is_due(now_ns)) return false;
@@ -295,6 +338,7 @@ bool GroupCommit::lead_due(io::Queue& queue, std::uint64_t now_ns) {
 }
 
 bool GroupCommit::step(io::Queue& queue) {
+    queue.reserve(writer_->requests_max() - std::min(queue.in_flight(), writer_->requests_max()));
     {
         const std::scoped_lock lock(mutex);
         leading_ = true;
@@ -325,7 +369,8 @@ void GroupCommit::tell_left_files() {
     std::vector<wal::LogWriter::Left> left;
     {
         const std::scoped_lock lock(mutex);
-        left.swap(left_);
+        left = left_;
+        left_.clear();  // and keeps its memory
     }
     for (const auto& [slot, last_transaction] : left) files_.finished(slot, last_transaction);
     files_.drained(drained_);
@@ -346,10 +391,16 @@ Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
     }
     std::uint64_t capacity = std::max(needed, files_.next_capacity());
     if (!files_.has_room(capacity)) capacity = needed;
+    std::list<wal::LogFiles::Taken> place(1);  // a file that is taken must not get lost
+    {
+        const std::scoped_lock lock(mutex);
+        left_.reserve(left_.size() + ready_.size() + 2);
+    }
     auto taken = files_.take(capacity);
     if (!taken) return taken.error();
+    place.front() = std::move(*taken);
     const std::scoped_lock lock(mutex);
-    ready_.push_back(std::move(*taken));
+    ready_.splice(ready_.end(), place);
     return {};
 }
 

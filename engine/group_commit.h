@@ -4,8 +4,8 @@
 #include <braid/result.hpp>
 #include <braid/status.hpp>
 #include <braid/transaction.hpp>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +21,7 @@ namespace braid {
 /// What is logged in one go: transactions that were sequenced one after another.
 struct CommitBatch {
     wal::BatchBody body;
+    wal::AlignedBuffer memory;  ///< that the body will be encoded in
     Position last_position;
     std::uint64_t file = 0;                   ///< ordinal of the log file that it goes to
     std::uint64_t due_ns = ~std::uint64_t{};  ///< when the log thread is to see to it
@@ -42,6 +43,9 @@ struct CommitBatch {
 /// asynchronous or buffered commits wait. Owns no thread.
 ///
 /// The sequencer's lock is this object's `mutex`: joining a batch is part of being sequenced.
+///
+/// From there on nothing asks for memory until those who wait are told: a batch brings what writing
+/// it needs, and goes from list to list.
 class GroupCommit {
 public:
     /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where
@@ -68,7 +72,10 @@ public:
     /// (L) Makes the batch due by then, and with it those before it.
     void hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept;
     /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
-    [[nodiscard]] static Error after_failure(const Result<Receipt>& answer, const Error& unknown);
+    [[nodiscard]] static Error after_failure(const Result<Receipt>& answer,
+                                             const Error& unknown) noexcept;
+    /// (L) Makes sure that the batch can take one more callback. May throw std::bad_alloc.
+    static void reserve_callback(CommitBatch& batch);
     /// (L) Bytes sequenced and not handed to the log yet.
     [[nodiscard]] std::uint64_t pending_bytes() const noexcept { return pending_bytes_; }
     /// What the log thread plans its sleep by.
@@ -82,10 +89,11 @@ public:
     [[nodiscard]] Pulse pulse();
 
     /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock.
-    /// Blocks.
-    [[nodiscard]] Result<void> wait(CommitBatch& batch);
+    /// Blocks. False if the batch failed: its `error` says why.
+    [[nodiscard]] bool wait(CommitBatch& batch);
     /// The log thread's turn: writes batches through its queue until none is due at `now_ns` and
-    /// nothing is in flight, unless somebody else leads. False if there was nothing to do.
+    /// nothing is in flight, unless somebody else leads. False if there was nothing to do. May
+    /// throw std::bad_alloc, and has then changed nothing.
     bool lead_due(io::Queue& queue, std::uint64_t now_ns);
     /// One small move of the log thread, for a simulation: submits what is pending, takes what has
     /// completed; never blocks. False if there was nothing to do.
@@ -119,7 +127,7 @@ private:
     [[nodiscard]] bool extends_batch(std::uint64_t item_bytes) const;
     /// What they take of the assigned file.
     [[nodiscard]] std::uint64_t log_cost(std::uint64_t item_bytes) const;
-    using Batches = std::vector<std::shared_ptr<CommitBatch>>;
+    using Batches = std::list<std::shared_ptr<CommitBatch>>;
 
     /// Hands the next batch, or the roll that must come before it, to the writer. `only_full`:
     /// beside another one in flight only a full one.
@@ -131,8 +139,9 @@ private:
     /// Whether the leader has to stay: a write is under way, or, unless all is lost, a roll.
     [[nodiscard]] bool is_unsettled() const;
     void finish_written(Batches& done);
-    void fail_all(Batches& done);
+    void fail_all(Batches& done) noexcept;
     static void wake(const Batches& done);
+    void keep_spare_memory() noexcept;
     void lead_one();
     void stop_leading();
     [[nodiscard]] std::optional<std::uint64_t> next_due() const;
@@ -154,13 +163,15 @@ private:
     std::uint64_t writer_capacity_ = 0;  // of the file being written
 
     // Under `mutex`.
-    std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet
+    std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet; has room
+                                              // for one more a file in ready_
+    std::vector<wal::AlignedBuffer> spare_memory_;  // for batches to come
     bool leading_ = false;
-    std::deque<std::shared_ptr<CommitBatch>> queue_;      // not handed to the log
-    std::deque<std::shared_ptr<CommitBatch>> in_flight_;  // handed to the log
-    std::deque<wal::LogFiles::Taken> ready_;              // files after the writer's
-    std::uint64_t writer_file_ = 0;                       // ordinal of the file being written
-    std::uint64_t assigned_file_ = 0;  // ordinal of the file that new transactions go to
+    Batches queue_;                          // not handed to the log
+    Batches in_flight_;                      // handed to the log
+    std::list<wal::LogFiles::Taken> ready_;  // files after the writer's
+    std::uint64_t writer_file_ = 0;          // ordinal of the file being written
+    std::uint64_t assigned_file_ = 0;        // ordinal of the file that new transactions go to
     std::uint64_t assigned_room_ = 0;  // bytes left in it beside all batches that it will hold
     std::uint64_t pending_bytes_ = 0;
     std::uint64_t batches_ = 0;

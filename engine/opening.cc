@@ -86,8 +86,7 @@ Result<void> Opening::open_for_writing(Engine::Threads threads) {
     if (auto settled = settle_catalog(); !settled) return settled;
     if (auto begun = begin_log(); !begun) return begun;
     remove_retired(disk_, *files, *engine_.table_, *engine_.storage_);
-    start(threads);
-    return {};
+    return start(threads);
 }
 
 Result<void> Opening::open_for_reading() {
@@ -300,7 +299,8 @@ Result<void> Opening::begin_log() {
     return {};
 }
 
-void Opening::start(Engine::Threads threads) {
+Result<void> Opening::start(Engine::Threads threads) {
+    engine_.drain_queue_ = io::make_blocking_queue();
     engine_.watermarks_.raise_durable(engine_.sequencer_->last_position());
     engine_.begin_commits(std::move(*log_files_), std::move(writer_), log_capacity_, threads);
     engine_.drain_ = std::make_unique<Drain>(
@@ -308,9 +308,9 @@ void Opening::start(Engine::Threads threads) {
                     *engine_.arena_, *engine_.storage_, engine_.watermarks_, engine_.group_->mutex,
                     *engine_.sequencer_},
         catalog_.end, catalog_.torn_bytes != 0);
-    engine_.drain_queue_ = io::make_blocking_queue();
-    if (threads == Engine::Threads::run)
-        engine_.threads_ = std::make_unique<EngineThreads>(engine_);
+    if (threads == Engine::Threads::none) return {};
+    engine_.threads_ = std::make_unique<EngineThreads>(engine_);
+    return engine_.threads_->start();
 }
 
 }  // namespace braid

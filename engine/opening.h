@@ -28,7 +28,7 @@ private:
     [[nodiscard]] Result<void> settle_catalog();
     [[nodiscard]] Result<void> sync_log();
     [[nodiscard]] Result<void> begin_log();
-    void start(Engine::Threads threads);
+    [[nodiscard]] Result<void> start(Engine::Threads threads);
 
     Engine& engine_;
     io::Disk& disk_;

@@ -123,6 +123,16 @@ void ReaderBody::deliver(std::uint32_t index) {
 
 const Result<Entry>* ReaderBody::next() {
     if (failed_) return &current_;
+    try {
+        return find_next();
+    } catch (const std::bad_alloc&) {
+        // A window half filled isn't read on from: an entry might be missing.
+        fail(Error(Errc::io, "out of memory", ENOMEM));
+        throw;
+    }
+}
+
+const Result<Entry>* ReaderBody::find_next() {
     while (delivered_ < bounds_.limit) {
         if (!in_frame_ || record_ == window_.items()[item_].frame.count()) {
             auto found = next_frame();

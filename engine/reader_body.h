@@ -44,6 +44,7 @@ private:
     enum class Verdict : std::uint8_t { deliver, skip, end };
 
     const Result<Entry>* fail(Error error);
+    const Result<Entry>* find_next();
     [[nodiscard]] Result<bool> next_frame();
     [[nodiscard]] Result<void> fill_window();
     [[nodiscard]] Error trimmed(const Error& gone);

@@ -111,23 +111,38 @@ const PackState* Storage::pack_number(std::uint32_t number) const noexcept {
     return found == packs_.end() || found->info.number != number ? nullptr : &*found;
 }
 
-void Storage::add(const index::CatalogRecord& record) {
-    drained_ = record.cut;
-    transaction_ = record.transaction;
-    timestamp_ = record.timestamp;
+namespace {
+
+/// The packs that a catalog record brings, with what it says of them.
+std::vector<PackState> packs_of(const index::CatalogRecord& record) {
+    std::vector<PackState> packs;
+    packs.reserve(record.packs.size());
     auto piece = record.pieces.begin();
     for (const index::PackInfo& info : record.packs) {
-        PackState pack{info, {}, {piece, piece + info.pieces}, 0};
+        packs.push_back({info, {}, {piece, piece + info.pieces}, 0});
         piece += info.pieces;
-        packs_.push_back(std::move(pack));
     }
     for (const index::OrderSection& section : record.sections) {
-        const auto pack = std::lower_bound(packs_.begin(), packs_.end(), section.pack,
+        const auto pack = std::lower_bound(packs.begin(), packs.end(), section.pack,
                                            [](const PackState& state, std::uint32_t number) {
                                                return state.info.number < number;
                                            });
-        if (pack != packs_.end()) pack->sections.push_back(section);
+        if (pack != packs.end()) pack->sections.push_back(section);
     }
+    return packs;
+}
+
+}  // namespace
+
+void Storage::add(const index::CatalogRecord& record) {
+    std::vector<PackState> packs = packs_of(record);
+    if (packs_.capacity() < packs_.size() + packs.size())
+        packs_.reserve(std::max(2 * packs_.size(), packs_.size() + packs.size()));
+    // From here on nothing needs memory.
+    std::move(packs.begin(), packs.end(), std::back_inserter(packs_));
+    drained_ = record.cut;
+    transaction_ = record.transaction;
+    timestamp_ = record.timestamp;
     next_pack_ = record.next_pack;
     for (const index::PackTrim& trim : record.pack_trims) {
         const auto pack = std::lower_bound(packs_.begin(), packs_.end(), trim.pack,

@@ -1,7 +1,10 @@
 #include "engine/threads.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
+#include <system_error>
 
 #include "engine/engine.h"
 
@@ -25,61 +28,81 @@ std::unique_ptr<io::Queue> make_queue(io::Disk& disk, std::size_t depth, io::Loc
 
 }  // namespace
 
-EngineThreads::EngineThreads(Engine& engine)
-    : engine_(engine), log_([this] { run_log(); }), drain_([this] { run_drain(); }) {}
+Result<void> EngineThreads::start() {
+    try {
+        log_ = std::thread([this] { run_log(); });
+        drain_ = std::thread([this] { run_drain(); });
+        return {};
+    } catch (const std::system_error& error) {
+        return Error(Errc::io, fmt::format("starting a thread: {}", error.what()),
+                     error.code().value());
+    }
+}
 
 EngineThreads::~EngineThreads() {
     stopping_ = true;
     engine_.log_signal_.raise();
     engine_.drain_signal_.raise();
-    log_.join();
-    drain_.join();
+    if (log_.joinable()) log_.join();
+    if (drain_.joinable()) drain_.join();
+}
+
+template <class Turn>
+void EngineThreads::run(Signal& signal, std::size_t queue_depth, Turn turn) {
+    std::unique_ptr<io::Queue> queue;
+    while (!stopping_) {
+        const std::uint32_t seen = signal.seen();
+        std::uint64_t timeout = retry_ns;
+        try {
+            if (queue == nullptr)
+                queue = make_queue(*engine_.disk_, queue_depth, engine_.lock_.get());
+            timeout = turn(*queue);
+        } catch (const std::bad_alloc&) {
+        }
+        if (timeout != 0) signal.wait(seen, timeout);
+    }
 }
 
 void EngineThreads::run_log() {
-    GroupCommit& group = *engine_.group_;
-    const auto queue = make_queue(*engine_.disk_, log_queue_depth, engine_.lock_.get());
-    std::uint64_t batches_seen = 0;
-    std::uint64_t quiet_since = engine_.monotonic_ns();
-    while (!stopping_) {
-        const std::uint32_t seen = engine_.log_signal_.seen();
-        std::uint64_t timeout = forever;
-        if (group.wants_file() && !group.prepare(0)) timeout = retry_ns;
-        if (group.wants_drain()) engine_.drain_signal_.raise();
-        const std::uint64_t now = engine_.monotonic_ns();
-        if (group.lead_due(*queue, now)) continue;
-        const GroupCommit::Pulse pulse = group.pulse();
-        if (pulse.batches != batches_seen) quiet_since = now;
-        batches_seen = pulse.batches;
-        if (pulse.next_due)
-            timeout = std::min(timeout, *pulse.next_due - std::min(*pulse.next_due, now));
-        if (pulse.wants_seal) {
-            if (now - quiet_since >= idle_before_seal_ns) group.seal();
-            timeout = std::min(timeout, idle_before_seal_ns);
-        } else if (pulse.busy) {
-            timeout = std::min(timeout, idle_before_seal_ns);  // to look after the seal then
-        } else {
-            // Nothing to be done until somebody commits, who then sees this flag and raises the
-            // signal.
-            engine_.log_thread_idle_ = true;
-        }
-        engine_.log_signal_.wait(seen, timeout);
-        engine_.log_thread_idle_ = false;
-    }
+    quiet_since_ = engine_.monotonic_ns();
+    run(engine_.log_signal_, log_queue_depth, [this](io::Queue& queue) { return log_turn(queue); });
 }
 
 void EngineThreads::run_drain() {
-    const auto queue = make_queue(*engine_.disk_, drain_queue_depth, engine_.lock_.get());
-    while (!stopping_) {
-        const std::uint32_t seen = engine_.drain_signal_.seen();
-        std::uint64_t timeout = forever;
-        if (engine_.wants_drain()) {
-            const auto drained = engine_.drain_all(*queue);
-            if (drained && engine_.wants_drain()) timeout = retry_ns;
-            if (!drained) timeout = retry_ns;
-        }
-        engine_.drain_signal_.wait(seen, timeout);
+    run(engine_.drain_signal_, drain_queue_depth,
+        [this](io::Queue& queue) { return drain_turn(queue); });
+}
+
+std::uint64_t EngineThreads::log_turn(io::Queue& queue) {
+    engine_.log_thread_idle_ = false;
+    GroupCommit& group = *engine_.group_;
+    std::uint64_t timeout = forever;
+    if (group.wants_file() && !group.prepare(0)) timeout = retry_ns;
+    if (group.wants_drain()) engine_.drain_signal_.raise();
+    const std::uint64_t now = engine_.monotonic_ns();
+    if (group.lead_due(queue, now)) return 0;
+    const GroupCommit::Pulse pulse = group.pulse();
+    if (pulse.batches != batches_seen_) quiet_since_ = now;
+    batches_seen_ = pulse.batches;
+    if (pulse.next_due)
+        timeout = std::min(timeout, *pulse.next_due - std::min(*pulse.next_due, now));
+    if (pulse.wants_seal) {
+        if (now - quiet_since_ >= idle_before_seal_ns) group.seal();
+        timeout = std::min(timeout, idle_before_seal_ns);
+    } else if (pulse.busy) {
+        timeout = std::min(timeout, idle_before_seal_ns);  // to look after the seal then
+    } else {
+        // Nothing to be done until somebody commits, who then sees this flag and raises the
+        // signal.
+        engine_.log_thread_idle_ = true;
     }
+    return timeout;
+}
+
+std::uint64_t EngineThreads::drain_turn(io::Queue& queue) {
+    if (!engine_.wants_drain()) return forever;
+    const auto drained = engine_.drain_all(queue);
+    return drained && !engine_.wants_drain() ? forever : retry_ns;
 }
 
 }  // namespace braid

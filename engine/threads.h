@@ -1,7 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <braid/result.hpp>
 #include <thread>
+
+#include "engine/signal.h"
+#include "io/queue.h"
 
 namespace braid {
 
@@ -11,15 +15,26 @@ class Engine;
 /// this lives, and do nothing that the engine's steps don't do.
 class EngineThreads {
 public:
-    explicit EngineThreads(Engine& engine);
+    explicit EngineThreads(Engine& engine) noexcept : engine_(engine) {}
+    /// `io` where the system gives no more threads.
+    [[nodiscard]] Result<void> start();
     ~EngineThreads();
 
 private:
+    /// Calls `turn` with a queue until it is time to stop. A turn that runs out of memory is taken
+    /// again later: what it was to do is still to be done.
+    template <class Turn>
+    void run(Signal& signal, std::size_t queue_depth, Turn turn);
     void run_log();
     void run_drain();
+    /// Gives the longest time until the next turn.
+    [[nodiscard]] std::uint64_t log_turn(io::Queue& queue);
+    [[nodiscard]] std::uint64_t drain_turn(io::Queue& queue);
 
     Engine& engine_;
     std::atomic<bool> stopping_{false};
+    std::uint64_t batches_seen_ = 0;  // the log thread's, as is quiet_since_
+    std::uint64_t quiet_since_ = 0;
     std::thread log_;
     std::thread drain_;
 };

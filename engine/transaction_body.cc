@@ -55,6 +55,13 @@ void TransactionBody::demand(std::uint32_t target, Expectation expectation) {
 void TransactionBody::append(std::string_view space, std::string_view segment, Bytes payload,
                              const AppendOptions& options) {
     if (error_) return;
+    const bool was_incomplete = std::exchange(incomplete_, true);
+    add(space, segment, payload, options);
+    incomplete_ = was_incomplete;
+}
+
+void TransactionBody::add(std::string_view space, std::string_view segment, Bytes payload,
+                          const AppendOptions& options) {
     const auto metadata = options.metadata.pairs();
     const std::uint64_t bytes = segment::record_bytes(payload, metadata, !metadata.empty());
     if (bytes > limits_.record_bytes_max)
@@ -83,6 +90,13 @@ void TransactionBody::append(std::string_view space, std::string_view segment, B
 void TransactionBody::require(std::string_view space, std::string_view segment,
                               Expectation expectation) {
     if (error_) return;
+    const bool was_incomplete = std::exchange(incomplete_, true);
+    add_demand(space, segment, expectation);
+    incomplete_ = was_incomplete;
+}
+
+void TransactionBody::add_demand(std::string_view space, std::string_view segment,
+                                 Expectation expectation) {
     const auto index = target(space, segment);
     if (index && expectation.kind != Expectation::Kind::any)
         demands_.push_back({*index, 0, expectation});
@@ -98,6 +112,7 @@ void TransactionBody::clear() noexcept {
     records_ = 0;
     written_.clear();
     error_.reset();
+    incomplete_ = false;
 }
 
 }  // namespace braid

@@ -32,11 +32,15 @@ public:
         Expectation expectation;
     };
 
+    /// After std::bad_alloc the transaction can't be committed any more.
     void append(std::string_view space, std::string_view segment, Bytes payload,
                 const AppendOptions& options);
     void require(std::string_view space, std::string_view segment, Expectation expectation);
     /// Closes the last frame: afterwards all of the below is complete, until `clear`.
-    void finish() { frames_.finish(); }
+    void finish() {
+        if (incomplete_) throw std::bad_alloc();
+        frames_.finish();
+    }
     void clear() noexcept;
 
     [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
@@ -56,6 +60,9 @@ private:
                           std::string_view segment) const noexcept {
         return target.segment == segment && target.space == space;
     }
+    void add(std::string_view space, std::string_view segment, Bytes payload,
+             const AppendOptions& options);
+    void add_demand(std::string_view space, std::string_view segment, Expectation expectation);
     void fail(Errc code, std::string message);
     void demand(std::uint32_t target, Expectation expectation);
 
@@ -69,6 +76,7 @@ private:
     std::uint64_t records_ = 0;
     std::vector<std::uint32_t> written_;
     std::optional<Error> error_;
+    bool incomplete_ = false;  // memory ran out in the middle of an append
 };
 
 }  // namespace braid

@@ -37,6 +37,11 @@ Error system_error(std::string_view call, const std::string& file, std::uint64_t
             error};
 }
 
+Error system_error(std::int64_t negative_errno) noexcept {
+    const int error = static_cast<int>(-negative_errno);
+    return {code_of(error), "a call failed", error};  // short enough to need no memory
+}
+
 Error system_error(std::string_view call, const std::string& file, std::int64_t negative_errno) {
     const int error = static_cast<int>(-negative_errno);
     return {code_of(error),

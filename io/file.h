@@ -85,5 +85,7 @@ inline constexpr unsigned idle_tries_max = 1000;
 /// The same for a call without an offset: "<call> <file>: <reason>".
 [[nodiscard]] Error system_error(std::string_view call, const std::string& file,
                                  std::int64_t negative_errno);
+/// The same in fewest words, for where there is no memory for more.
+[[nodiscard]] Error system_error(std::int64_t negative_errno) noexcept;
 
 }  // namespace braid::io

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <braid/check.hpp>
 #include <cerrno>
-#include <deque>
 #include <thread>
 
 namespace braid::io {
@@ -13,7 +12,7 @@ bool is_write(const Request& request) {
     return request.kind == Request::Kind::write;
 }
 
-Error failure(const Request& rest, std::int64_t result) {
+Error failure_in_full(const Request& rest, std::int64_t result) {
     const std::string& name = rest.file->name();
     if (!is_write(rest)) return system_error("sync", name, result);
     if (result < 0) return system_error("write", name, rest.offset, result);
@@ -21,9 +20,20 @@ Error failure(const Request& rest, std::int64_t result) {
                                   rest.offset, result, rest.bytes.size())};
 }
 
+/// A completion mustn't get lost for want of a sentence.
+Error failure(const Request& rest, std::int64_t result) noexcept {
+    try {
+        return failure_in_full(rest, result);
+    } catch (const std::bad_alloc&) {
+        return system_error(result < 0 ? result : -EIO);
+    }
+}
+
 /// Does requests one by one as they are taken up, and keeps what the calls said.
 class BlockingQueue : public Queue {
 protected:
+    void reserve_slots(std::size_t count) override { finished_.reserve(count); }
+
     void start(const Request& request, std::size_t slot) override {
         File& file = *request.file;
         const std::int64_t result =
@@ -35,24 +45,32 @@ protected:
     bool reap(RawCompletion& out, bool) override {
         if (finished_.empty()) return false;
         out = finished_.front();
-        finished_.pop_front();
+        finished_.erase(finished_.begin());
         return true;
     }
 
 private:
-    std::deque<RawCompletion> finished_;
+    std::vector<RawCompletion> finished_;  // the oldest first
 };
 
 }  // namespace
 
-void Queue::submit(const Request& request) {
-    std::size_t slot = slots_.size();
-    if (free_slots_.empty()) {
+void Queue::reserve(std::size_t more) {
+    if (free_slots_.size() >= more) return;
+    const std::size_t count = active_ + more;
+    reserve_slots(count);
+    free_slots_.reserve(count);
+    slots_.reserve(count);
+    while (slots_.size() < count) {
+        free_slots_.push_back(slots_.size());
         slots_.push_back({});
-    } else {
-        slot = free_slots_.back();
-        free_slots_.pop_back();
     }
+}
+
+void Queue::submit(const Request& request) {
+    reserve(1);
+    const std::size_t slot = free_slots_.back();
+    free_slots_.pop_back();
     slots_[slot] = {request, 0};
     ++active_;
     start(slots_[slot].rest, slot);

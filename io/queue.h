@@ -35,9 +35,13 @@ class Queue {
 public:
     virtual ~Queue() = default;
 
+    /// Gets the memory that so many more requests in flight need: what is submitted then needs
+    /// none. May throw std::bad_alloc, and has then changed nothing.
+    void reserve(std::size_t more);
     /// Hands in a request. Requests in flight have no order between them: what must come later is
     /// submitted after the earlier one's completion. Never blocks, never fails: what goes wrong
-    /// comes back as a completion.
+    /// comes back as a completion. May throw std::bad_alloc unless there was a `reserve`, and has
+    /// then started nothing.
     void submit(const Request& request);
     /// Takes one completion if there is one. Never blocks.
     [[nodiscard]] bool poll(Completion& out);
@@ -51,7 +55,9 @@ protected:
         std::size_t slot;
         std::int64_t result;
     };
-    /// Starts a request under a slot number; its RawCompletion bears the slot.
+    /// Gets the memory for slots 0 to count − 1 in flight at once.
+    virtual void reserve_slots(std::size_t count) = 0;
+    /// Starts a request under a slot number; its RawCompletion bears the slot. Needs no memory.
     virtual void start(const Request& request, std::size_t slot) = 0;
     /// Takes one raw completion; waits for one if `block`. False if there is none.
     virtual bool reap(RawCompletion& out, bool block) = 0;

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <deque>
 #include <thread>
+#include <vector>
 
 #include "io/posix_file.h"
 
@@ -53,6 +53,7 @@ public:
     ~UringQueue() override;
 
 protected:
+    void reserve_slots(std::size_t count) override;
     void start(const Request& request, std::size_t slot) override;
     bool reap(RawCompletion& out, bool block) override;
 
@@ -71,7 +72,7 @@ private:
     bool enabled_ = false;
     int broken_ = 0;                    // -errno: the ring takes nothing any more
     std::vector<Request> started_;      // by slot
-    std::deque<std::size_t> waiting_;   // slots not yet in the ring
+    std::vector<std::size_t> waiting_;  // slots not yet in the ring, the oldest first
     std::vector<std::size_t> in_ring_;  // slots prepared or with the kernel
 };
 
@@ -94,9 +95,14 @@ void UringQueue::enable() {
     }
 }
 
+void UringQueue::reserve_slots(std::size_t count) {
+    in_ring_.reserve(std::min(count, depth_));
+    waiting_.reserve(count);
+    started_.resize(count);
+}
+
 void UringQueue::start(const Request& request, std::size_t slot) {
     if (!enabled_) enable();
-    if (started_.size() <= slot) started_.resize(slot + 1);
     started_[slot] = request;
     waiting_.push_back(slot);
     if (broken_ == 0) fill();
@@ -108,7 +114,7 @@ void UringQueue::fill() {
         io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
         if (sqe == nullptr) break;  // full of requests that the kernel put off
         const std::size_t slot = waiting_.front();
-        waiting_.pop_front();
+        waiting_.erase(waiting_.begin());
         prepare(*sqe, started_[slot], slot);
         in_ring_.push_back(slot);
     }
@@ -185,7 +191,7 @@ bool UringQueue::take_failed(RawCompletion& out) {
     }
     if (waiting_.empty()) return false;
     out = {waiting_.front(), broken_};
-    waiting_.pop_front();
+    waiting_.erase(waiting_.begin());
     return true;
 }
 

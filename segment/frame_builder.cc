@@ -82,6 +82,9 @@ void FrameBuilder::insert_ends() {
 
 void FrameBuilder::finish() {
     if (!open_) return;
+    // Where memory runs out nothing has changed, and the frame can be closed later.
+    if (frames_.size() == frames_.capacity()) frames_.reserve(2 * frames_.size() + 1);
+    buffer_.reserve(padded(buffer_.size() + ends_.size() * end_bytes));
     open_ = false;
     if (ends_.size() > 1) insert_ends();
     const std::uint64_t length = buffer_.size() - offset_;

@@ -127,6 +127,7 @@ std::shared_ptr<Chunk> Arena::find(Position position) const {
 std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position, Position sequenced) {
     const std::scoped_lock lock(mutex_);
     std::vector<std::shared_ptr<Chunk>> taken;
+    taken.reserve(chunks_.size());
     while (!chunks_.empty()) {
         // A chunk ends where the next one begins; the last one where the sequencer stands.
         const Position next =

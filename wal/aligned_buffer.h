@@ -1,7 +1,6 @@
 #pragma once
 
 #include <braid/types.hpp>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -29,8 +28,7 @@ public:
         if (bytes <= capacity_) return;
         const std::uint64_t whole = io::whole_blocks(bytes);
         release();
-        memory_.reset(static_cast<std::byte*>(std::aligned_alloc(io::block_bytes, whole)));
-        if (!memory_) throw std::bad_alloc();
+        memory_.reset(static_cast<std::byte*>(::operator new(whole, alignment)));
         capacity_ = whole;
     }
     /// A copy of `bytes` at the start, which begins on a block. The view lives as long as the
@@ -50,8 +48,9 @@ public:
     }
 
 private:
+    static constexpr std::align_val_t alignment{io::block_bytes};
     struct Free {
-        void operator()(std::byte* memory) const noexcept { std::free(memory); }
+        void operator()(std::byte* memory) const noexcept { ::operator delete(memory, alignment); }
     };
     std::unique_ptr<std::byte, Free> memory_;
     std::uint64_t capacity_ = 0;

@@ -165,7 +165,7 @@ std::uint32_t log_slot(const std::string& name) {
     return ours ? slot : 0;
 }
 
-std::vector<std::byte> encode_log_header(const LogFileHeader& header) {
+void encode_log_header(const LogFileHeader& header, std::span<std::byte> block) noexcept {
     segment::FileIdentity identity;
     identity.kind = segment::FileKind::log;
     identity.store = header.store;
@@ -181,8 +181,13 @@ std::vector<std::byte> encode_log_header(const LogFileHeader& header) {
     identity.extra[Extra::carried_through] = header.carried_through;
     identity.extra[Extra::first_transaction] = header.first_transaction;
     const segment::FileHeader raw = segment::make_file_header(identity);
-    std::vector<std::byte> block(io::block_bytes);
+    std::memset(block.data(), 0, io::block_bytes);
     std::memcpy(block.data(), &raw, sizeof(raw));
+}
+
+std::vector<std::byte> encode_log_header(const LogFileHeader& header) {
+    std::vector<std::byte> block(io::block_bytes);
+    encode_log_header(header, block);
     return block;
 }
 

@@ -42,6 +42,8 @@ struct LogFileHeader {
 
 /// Block 0 of a log file.
 [[nodiscard]] std::vector<std::byte> encode_log_header(const LogFileHeader& header);
+/// The same into a block's memory; needs none.
+void encode_log_header(const LogFileHeader& header, std::span<std::byte> block) noexcept;
 /// nullopt for a block of zeros: a file that was never begun. `corrupt`, `unsupported_version`.
 [[nodiscard]] Result<std::optional<LogFileHeader>> decode_log_header(Bytes block,
                                                                      const std::string& file);

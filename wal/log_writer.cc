@@ -52,7 +52,12 @@ LogWriter::LogWriter(io::Disk& disk, LogFiles::Taken file, const LogFileHeader& 
       last_checksum_(header.previous_checksum),
       last_transaction_(header.first_transaction - 1),
       durable_through_(header.first_batch - 1),
-      attested_through_(header.first_batch - 1) {}
+      attested_through_(header.first_batch - 1) {
+    flights_.reserve(in_flight_max_ + 1);
+    spare_buffers_.reserve(in_flight_max_ + 2);
+    spare_buffers_.emplace_back(io::block_bytes);
+    roll_buffer_.reserve(io::block_bytes);
+}
 
 Result<std::unique_ptr<LogWriter>> LogWriter::begin(io::Disk& disk, const Uuid& store,
                                                     const LogScan& scan, LogFiles::Taken file,
@@ -117,14 +122,22 @@ std::uint64_t LogWriter::room() const noexcept {
     return used < header_.capacity ? header_.capacity - used : 0;
 }
 
-LogWriter::Flight& LogWriter::start_flight() {
+LogWriter::Flight& LogWriter::start_flight(AlignedBuffer memory) noexcept {
     Flight& flight = flights_.emplace_back();
     flight.token = next_token_++;
-    if (!spare_buffers_.empty()) {
-        flight.buffer = std::move(spare_buffers_.back());
-        spare_buffers_.pop_back();
-    }
+    flight.buffer = std::move(memory);
     return flight;
+}
+
+/// For a header, a roll or a seal, of which there is one at a time and no batch beside it.
+AlignedBuffer LogWriter::spare_block() noexcept {
+    AlignedBuffer buffer = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+    return buffer;
+}
+
+AlignedBuffer LogWriter::take_spare() noexcept {
+    return spare_buffers_.size() > 1 ? spare_block() : AlignedBuffer{};
 }
 
 void LogWriter::send(io::Queue& queue, Flight& flight, io::File& file, Bytes bytes) {
@@ -139,9 +152,9 @@ void LogWriter::send(io::Queue& queue, Flight& flight, io::File& file, Bytes byt
     queue.submit(request);
 }
 
-void LogWriter::submit_batch(io::Queue& queue, const BatchBody& body, BatchType type) {
-    Flight& flight = start_flight();
-    flight.buffer.reserve(batch_bytes(body.bytes));
+void LogWriter::submit_batch(io::Queue& queue, const BatchBody& body, BatchType type,
+                             AlignedBuffer memory) {
+    Flight& flight = start_flight(std::move(memory));
     std::byte* at = flight.buffer.first(flight.buffer.capacity()).data() + batch_header_bytes;
     for (const Bytes piece : body.pieces) {
         if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
@@ -154,7 +167,9 @@ void LogWriter::submit_batch(io::Queue& queue, const BatchBody& body, BatchType 
     send(queue, flight, *file_.file, encode(flight.buffer, body.bytes, type, durable_through_));
 }
 
-void LogWriter::submit(io::Queue& queue, const BatchBody& body) {
+void LogWriter::submit(io::Queue& queue, const BatchBody& body, AlignedBuffer memory) {
+    memory.reserve(batch_bytes(body.bytes));
+    queue.reserve(1);
     std::uint64_t bytes = 0;
     for (const Bytes piece : body.pieces) bytes += piece.size();
     BRAID_CHECK(ready(), "a batch is submitted while the log writer isn't ready");
@@ -167,7 +182,7 @@ void LogWriter::submit(io::Queue& queue, const BatchBody& body) {
     last_transaction_ = body.last_transaction;
     last_data_batch_ = next_batch_;
     ++submitted_;
-    submit_batch(queue, body, BatchType::data);
+    submit_batch(queue, body, BatchType::data, std::move(memory));
 }
 
 bool LogWriter::wants_seal() const noexcept {
@@ -176,7 +191,7 @@ bool LogWriter::wants_seal() const noexcept {
 }
 
 void LogWriter::submit_seal(io::Queue& queue) {
-    if (wants_seal()) submit_batch(queue, {}, BatchType::seal);
+    if (wants_seal()) submit_batch(queue, {}, BatchType::seal, spare_block());
 }
 
 void LogWriter::roll(io::Queue& queue, LogFiles::Taken next) {
@@ -190,7 +205,6 @@ void LogWriter::roll(io::Queue& queue, LogFiles::Taken next) {
 /// this one will end and with which checksum.
 void LogWriter::start_roll(io::Queue& queue) {
     const std::uint64_t roll_offset = offset_;
-    roll_buffer_.reserve(io::block_bytes);
     encode(roll_buffer_, 0, BatchType::roll, durable_through_);
     next_header_ = header_;
     next_header_.number = header_.number + 1;
@@ -204,14 +218,16 @@ void LogWriter::start_roll(io::Queue& queue) {
     next_header_.first_transaction = last_transaction_ + 1;
     roll_ = Roll::header;
 
-    Flight& flight = start_flight();
-    send(queue, flight, *next_.file, flight.buffer.hold(encode_log_header(next_header_)));  // R2
+    Flight& flight = start_flight(spare_block());
+    const auto block = flight.buffer.first(io::block_bytes);
+    encode_log_header(next_header_, block);
+    send(queue, flight, *next_.file, block);  // R2
 }
 
 /// R3: the next file's header is durable.
 void LogWriter::send_roll(io::Queue& queue) {
     roll_ = Roll::batch;
-    Flight& flight = start_flight();
+    Flight& flight = start_flight(spare_block());
     std::swap(flight.buffer, roll_buffer_);
     flight.number = next_batch_ - 1;
     flight.durable_through = durable_through_;
@@ -258,7 +274,7 @@ void LogWriter::complete(io::Queue& queue, const io::Completion& completion) {
     --active_;
     ++flushes_;
     if (!completion.result) {
-        fail(*flight, completion.result.error());
+        fail(*flight, completion.result);
         return;  // never done: nothing behind it will count as durable
     }
     flight->done = true;
@@ -273,19 +289,23 @@ void LogWriter::complete(io::Queue& queue, const io::Completion& completion) {
     }
 }
 
-void LogWriter::fail(const Flight& flight, const Error& cause) {
+void LogWriter::fail(const Flight& flight, const Result<void>& result) noexcept {
     if (error_) return;
-    const std::string what =
-        flight.number == 0 ? fmt::format("header of log file {}", next_header_.number)
-                           : fmt::format("batch {} of log file {}", flight.number, header_.number);
-    error_ = Error(cause).within("writing " + what);
+    try {
+        error_ = result.error().within(
+            flight.number == 0
+                ? fmt::format("writing header of log file {}", next_header_.number)
+                : fmt::format("writing batch {} of log file {}", flight.number, header_.number));
+    } catch (const std::bad_alloc&) {
+        error_ = Error(Errc::io, "a write failed");  // short enough to need no memory
+    }
 }
 
 /// Counts what is durable with nothing before it missing.
 void LogWriter::retire_prefix() {
     while (!flights_.empty() && flights_.front().done) {
         Flight flight = std::move(flights_.front());
-        flights_.pop_front();
+        flights_.erase(flights_.begin());
         if (flight.number != 0) durable_through_ = flight.number;
         attested_through_ = std::max(attested_through_, flight.durable_through);
         if (flight.number != 0 && flight.type == BatchType::data) ++durable_;
@@ -294,8 +314,10 @@ void LogWriter::retire_prefix() {
 }
 
 void LogWriter::recycle(AlignedBuffer buffer) {
-    if (buffer.capacity() == 0 || buffer.capacity() > kept_buffer_bytes) return;
-    if (spare_buffers_.size() < in_flight_max_) spare_buffers_.push_back(std::move(buffer));
+    const bool large = buffer.capacity() > kept_buffer_bytes && !spare_buffers_.empty();
+    if (buffer.capacity() == 0 || large) return;
+    if (spare_buffers_.size() < spare_buffers_.capacity())
+        spare_buffers_.push_back(std::move(buffer));
 }
 
 std::uint64_t LogWriter::submitted_batches() const noexcept {

@@ -2,7 +2,6 @@
 
 #include <braid/result.hpp>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,6 +29,9 @@ struct BatchBody {
 /// thread and never blocks by itself: all writes go through the queue of whoever leads at the
 /// moment, and a leader stays until its writes have come back. Not thread-safe.
 ///
+/// What a queue was made ready for with `requests_max` needs no memory here, once begun: batches
+/// are numbered, and can't be taken back.
+///
 /// After the first failed write it is failed for good: nothing more is written.
 class LogWriter {
 public:
@@ -47,8 +49,14 @@ public:
     [[nodiscard]] bool ready() const noexcept;
     /// Bytes that a batch may still take in this file (the roll's own block is set apart).
     [[nodiscard]] std::uint64_t room() const noexcept;
-    /// Encodes a batch and submits its write. It must fit: batch_bytes(body.bytes) <= room().
-    void submit(io::Queue& queue, const BatchBody& body);
+    /// Writes that may be in flight at once: what a queue is to be made ready for.
+    [[nodiscard]] std::size_t requests_max() const noexcept { return in_flight_max_ + 1; }
+    /// Encodes a batch and submits its write. It must fit: batch_bytes(body.bytes) <= room(). Takes
+    /// over `memory`, of that size, to encode it in; where it has less there is std::bad_alloc, and
+    /// nothing has changed.
+    void submit(io::Queue& queue, const BatchBody& body, AlignedBuffer memory = {});
+    /// Memory of a batch that is durable, for another one, if there is any to spare.
+    [[nodiscard]] AlignedBuffer take_spare() noexcept;
     /// Submits a seal if `wants_seal`.
     void submit_seal(io::Queue& queue);
     /// The last batch isn't attested yet, nothing is in flight, and there is room.
@@ -99,14 +107,16 @@ private:
     /// Seals a batch whose body is in `buffer` and counts it as the log's last.
     Bytes encode(AlignedBuffer& buffer, std::size_t body_bytes, BatchType type,
                  std::uint64_t durable_through);
-    Flight& start_flight();
+    Flight& start_flight(AlignedBuffer memory) noexcept;
+    [[nodiscard]] AlignedBuffer spare_block() noexcept;
     void send(io::Queue& queue, Flight& flight, io::File& file, Bytes bytes);
-    void submit_batch(io::Queue& queue, const BatchBody& body, BatchType type);
+    void submit_batch(io::Queue& queue, const BatchBody& body, BatchType type,
+                      AlignedBuffer memory);
     void start_roll(io::Queue& queue);
     void send_roll(io::Queue& queue);
     void finish_roll();
     void complete(io::Queue& queue, const io::Completion& completion);
-    void fail(const Flight& flight, const Error& cause);
+    void fail(const Flight& flight, const Result<void>& result) noexcept;
     void retire_prefix();
     void recycle(AlignedBuffer buffer);
 
@@ -126,9 +136,9 @@ private:
     std::uint64_t bytes_written_ = 0;
     std::uint64_t flushes_ = 0;
     std::uint64_t next_token_ = 1;
-    std::deque<Flight> flights_;  // the oldest first; done ones wait for those before
-    std::size_t active_ = 0;      // of them not done
-    std::vector<AlignedBuffer> spare_buffers_;
+    std::vector<Flight> flights_;               // the oldest first; done ones wait for those before
+    std::size_t active_ = 0;                    // of them not done
+    std::vector<AlignedBuffer> spare_buffers_;  // a block at least each; never none
     Roll roll_ = Roll::none;
     LogFiles::Taken next_;  // file that a roll goes to
     LogFileHeader next_header_;

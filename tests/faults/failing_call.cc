@@ -1,11 +1,10 @@
 #include "tests/faults/failing_call.h"
 
-#include "tests/faults/fault_run.h"
+#include "tests/faults/aftermath.h"
 
 namespace braid::faults {
 
 using crash::Broken;
-using crash::History;
 using sim::Call;
 using sim::SimDisk;
 
@@ -31,28 +30,6 @@ std::set<int> errors_of(const FaultWorkload& workload, const FailingCall& failin
     return errors;
 }
 
-/// The process ends, the next one finds what the caches hold; then the power goes.
-void after_kill(SimDisk& disk, History history, const Options& options, std::uint64_t seed) {
-    std::unique_ptr<SimDisk> lost;
-    {
-        const auto engine = recover(disk, history, options);
-        lost = disk.after_crash(seed);
-        History later = history;
-        use_again(*engine, later, options);
-        if (seed % 2 == 0) verify_all(*engine, later);
-        disk.cut_power();
-    }
-    const auto engine = recover(*lost, history, options);
-    lost->cut_power();
-}
-
-void after_power_loss(SimDisk& disk, History history, const Options& options, std::uint64_t seed) {
-    const auto engine = recover(disk, history, options);
-    use_again(*engine, history, options);
-    if (seed % 2 != 0) verify_all(*engine, history);
-    disk.cut_power();
-}
-
 void try_failing(const FaultWorkload& workload, const Beginning& beginning,
                  const FailingCall& failing) {
     const Options& options = workload.work.options;
@@ -60,20 +37,9 @@ void try_failing(const FaultWorkload& workload, const Beginning& beginning,
     const std::unique_ptr<SimDisk> disk = beginning.disk->clone();
     for (const sim::Fault& fault : workload.own_faults) disk->fail(fault);
     disk->fail({failing.kind->call, failing.nth, failing.kind->result, failing.onwards, {}});
-    std::unique_ptr<SimDisk> killed;
-    std::unique_ptr<SimDisk> lost;
-    History promised;
-    {
-        FaultRun run(*disk, workload.work, beginning.history, errors_of(workload, failing));
-        run.work();
-        promised = run.promised();
-        killed = disk->clone();
-        lost = disk->after_crash(seed);
-        disk->clear_faults();
-        run.go_on();
-    }
-    after_kill(*killed, promised, options, seed);
-    after_power_loss(*lost, promised, options, seed);
+    FaultRun run(*disk, workload.work, beginning.history, errors_of(workload, failing));
+    run.work();
+    check_aftermath(run, *disk, options, seed);
 }
 
 }  // namespace

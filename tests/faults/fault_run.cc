@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "tests/crash/workload_run.h"
+#include "tests/faults/failing_allocation.h"
+#include "tests/sim/shelter.h"
 
 namespace braid::faults {
 
@@ -26,6 +28,17 @@ void must(const Result<T>& result, std::string_view what) {
     if (!result)
         throw Broken(fmt::format("{} failed: {}: {}", what, to_string(result.error().code()),
                                  result.error().message()));
+}
+
+/// A call of the engine, whose memory may run out: that is told as an error with ENOMEM.
+template <class Call>
+auto in_engine(Call call) -> decltype(call()) {
+    try {
+        const InEngine inside;
+        return call();
+    } catch (const std::bad_alloc&) {
+        return Error(Errc::io, "bad_alloc", ENOMEM);
+    }
 }
 
 bool is_of_space(int error) {
@@ -82,7 +95,8 @@ void FaultRun::judge(const Error& error, std::string_view what) {
             if (!errors_.contains(cause)) wrong("for another reason");
             return;
         case Errc::unknown_outcome:
-            if (!errors_.contains(cause)) wrong("for another reason");
+            // Memory is never a reason: the log has all that it needs before there are numbers.
+            if (!errors_.contains(cause) || cause == ENOMEM) wrong("for another reason");
             if (stopped_) wrong("a second time");
             return stop();
         case Errc::failed:
@@ -96,7 +110,8 @@ void FaultRun::judge(const Error& error, std::string_view what) {
 bool FaultRun::try_open() {
     Options options = workload_.options;
     options.create = !history_.is_created();
-    auto engine = Engine::open(disk_.borrow(), options, Engine::Threads::none);
+    auto engine =
+        in_engine([&] { return Engine::open(disk_.borrow(), options, Engine::Threads::none); });
     if (!engine) {
         judge(engine.error(), "opening");
         return false;
@@ -122,7 +137,7 @@ void FaultRun::open() {
 
 void FaultRun::close() {
     if (engine_ == nullptr) return;
-    const auto closed = engine_->close();
+    const auto closed = in_engine([&] { return engine_->close(); });
     if (closed) {
         if (stopped_) throw Broken("a close succeeds after a failed log write");
         history_.all_durable();
@@ -157,9 +172,9 @@ void FaultRun::settle(std::size_t index, const Result<Receipt>& receipt, Durabil
 void FaultRun::commit(const PlannedTransaction& planned, Durability durability) {
     const bool was_stopped = stopped_;
     TransactionBody body(workload_.options);
-    crash::fill(body, planned);
+    build(body, planned);
     const std::size_t index = history_.submit(planned);
-    const auto receipt = engine_->commit(body, durability);
+    const auto receipt = in_engine([&] { return engine_->commit(body, durability); });
     if (was_stopped && (receipt || receipt.error().code() != Errc::failed))
         throw Broken("a commit after a failed log write is not told `failed`");
     if (was_stopped) return history_.refused(index);
@@ -168,25 +183,56 @@ void FaultRun::commit(const PlannedTransaction& planned, Durability durability) 
 
 void FaultRun::commit_async(const PlannedTransaction& planned) {
     TransactionBody body(workload_.options);
-    crash::fill(body, planned);
+    build(body, planned);
     const std::size_t index = history_.submit(planned);
     ++callbacks_due_;
-    engine_->commit_async(
-        body,
-        [this, index, was_stopped = stopped_](const Result<Receipt>& receipt) {
-            --callbacks_due_;
-            try {
-                if (was_stopped && receipt) throw Broken("a commit succeeds in a stopped store");
-                if (was_stopped) {
-                    check_stopped(receipt.error(), "a commit");
-                    return history_.refused(index);
-                }
-                settle(index, receipt, Durability::durable);
-            } catch (const Broken& broken) {
-                broken_ = broken.what();
-            }
-        },
-        Durability::durable);
+    const bool was_stopped = stopped_;
+    const auto call = [&]() -> Result<void> {
+        engine_->commit_async(
+            body,
+            [this, index, was_stopped](const Result<Receipt>& receipt) {
+                called_back(index, was_stopped, receipt);
+            },
+            Durability::durable);
+        return {};
+    };
+    if (const auto called = in_engine(call); !called) {
+        --callbacks_due_;
+        judge(called.error(), "an asynchronous commit");
+        history_.refused(index);
+    }
+}
+
+void FaultRun::called_back(std::size_t index, bool was_stopped, const Result<Receipt>& receipt) {
+    const sim::Shelter shelter;
+    --callbacks_due_;
+    try {
+        if (was_stopped && receipt) throw Broken("a commit succeeds in a stopped store");
+        if (was_stopped) {
+            check_stopped(receipt.error(), "a commit");
+            return history_.refused(index);
+        }
+        settle(index, receipt, Durability::durable);
+    } catch (const Broken& broken) {
+        broken_ = broken.what();
+    }
+}
+
+/// One that ran out of memory half way is never committed: the commit says bad_alloc, too.
+void FaultRun::build(TransactionBody& body, const PlannedTransaction& planned) {
+    const auto built = in_engine([&]() -> Result<void> {
+        crash::fill(body, planned);
+        return {};
+    });
+    if (built) return;
+    judge(built.error(), "an append");
+    try {
+        static_cast<void>(engine_->commit(body, Durability::buffered));
+        throw Broken("a transaction is committed whose building ran out of memory");
+    } catch (const std::bad_alloc&) {
+    }
+    body.clear();
+    crash::fill(body, planned);
 }
 
 void FaultRun::conflict(std::uint64_t pick) {
@@ -194,9 +240,10 @@ void FaultRun::conflict(std::uint64_t pick) {
     const std::string segment = fmt::format("g{}", pick % 3);
     body.append("s1", segment, as_bytes("never"), {.expect = expect::sequence(1'000'000)});
     body.append("never", "never", as_bytes("never"), {});
-    const auto receipt = engine_->commit(body, Durability::durable);
+    const auto receipt = in_engine([&] { return engine_->commit(body, Durability::durable); });
     if (receipt) throw Broken("a condition that isn't met was not a conflict");
     if (receipt.error().code() == Errc::conflict) return;
+    if (receipt.error().system_error() == ENOMEM) return judge(receipt.error(), "a conflict");
     // Its cause was lost with the log, and so nobody knows whether there is a conflict. Others
     // were told in the same moment.
     check_stopped(receipt.error(), "a conflict");
@@ -210,12 +257,14 @@ void FaultRun::set_clock(std::uint64_t pick) {
 }
 
 void FaultRun::step_log(std::uint64_t steps) {
-    for (std::uint64_t i = 0; i <= steps; ++i) engine_->step_log(*log_queue_);
+    const auto step = [this]() -> Result<bool> { return engine_->step_log(*log_queue_); };
+    for (std::uint64_t i = 0; i <= steps; ++i)
+        if (!in_engine(step)) throw Broken("a move of the log throws");
 }
 
 void FaultRun::step_drain(std::uint64_t steps) {
     for (std::uint64_t i = 0; i <= steps; ++i) {
-        const auto moved = engine_->step_drain(*drain_queue_);
+        const auto moved = in_engine([&] { return engine_->step_drain(*drain_queue_); });
         if (!moved) return judge(moved.error(), "a move of the drain");
     }
 }
@@ -241,14 +290,16 @@ void FaultRun::apply(const Operation& operation) {
         case Step::conflict:
             return conflict(operation.pick);
         case Step::sync:
-            waited(engine_->sync(), "a sync");
+            waited(in_engine([&] { return engine_->sync(); }), "a sync");
+            look_around();
             return check_served(History::Reads::may_fail);
         case Step::step_log:
             return step_log(operation.pick % 6);
         case Step::step_drain:
             return step_drain(operation.pick % 8);
         case Step::drain:
-            waited(engine_->drain(), "a drain");
+            waited(in_engine([&] { return engine_->drain(); }), "a drain");
+            look_around();
             return check_served(History::Reads::may_fail);
         case Step::trim:
             return;  // a drain with one record more
@@ -265,6 +316,35 @@ void FaultRun::check_served(History::Reads reads) const {
     served.check_and_adopt(*engine_, errors_.empty() ? History::Reads::must_succeed : reads);
 }
 
+/// Single questions, all of them about the first segment that was written.
+void FaultRun::look_around() {
+    if (workload_.transactions.empty()) return;
+    const crash::PlannedRecord& record = workload_.transactions.front().records.front();
+    const auto ask = [&](const auto& question, std::string_view what) {
+        const auto answer = in_engine(question);
+        if (!answer) judge(answer.error(), what);
+    };
+    ask([&] { return engine_->peek(record.space, record.segment, Level::committed); }, "a peek");
+    ask([&] { return engine_->status(record.space, record.segment); }, "a status");
+    ask([&] { return read_backward(record.space, record.segment); }, "a reader");
+    ask([&] { return engine_->verify(); }, "verify");
+}
+
+Result<bool> FaultRun::read_backward(const std::string& space, const std::string& segment) const {
+    EntryBounds bounds;
+    bounds.backward = true;
+    const auto reader = engine_->read_segment(space, segment, bounds);
+    Sequence before;
+    while (const Result<Entry>* entry = reader->next()) {
+        if (!*entry) return entry->error();
+        if (before != 0 && (*entry)->sequence + 1 != before)
+            throw Broken("a reader skips an entry, going backward");
+        before = (*entry)->sequence;
+    }
+    if (before > 1) throw Broken("a reader ends before the first entry");
+    return true;
+}
+
 /// Sees each durable entry once and in order, and nothing that isn't durable.
 void FaultRun::follow() {
     if (follower_ == nullptr) {
@@ -273,7 +353,12 @@ void FaultRun::follow() {
         bounds.level = Level::durable;
         follower_ = engine_->read_spaces(std::nullopt, bounds);
     }
-    while (const Result<Entry>* entry = follower_->follow(0)) {
+    using Next = Result<const Result<Entry>*>;
+    const auto follow = [this]() -> Next { return follower_->follow(0); };
+    for (Next next = in_engine(follow); !next || *next != nullptr; next = in_engine(follow)) {
+        const Result<Entry>* entry = next ? *next : follower_->next();
+        if (entry == nullptr || (!next && *entry))
+            throw Broken("a follower goes on after bad_alloc");
         if (!*entry) {
             judge(entry->error(), "a follower");
             follower_.reset();

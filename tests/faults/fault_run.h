@@ -33,6 +33,8 @@ public:
     void close();
     /// What is promised now.
     [[nodiscard]] crash::History promised() const;
+    /// Whether the log has failed.
+    [[nodiscard]] bool has_stopped() const noexcept { return stopped_; }
 
 private:
     void open();
@@ -40,6 +42,8 @@ private:
     void apply(const crash::Operation& operation);
     void commit(const crash::PlannedTransaction& planned, Durability durability);
     void commit_async(const crash::PlannedTransaction& planned);
+    void called_back(std::size_t index, bool was_stopped, const Result<Receipt>& receipt);
+    void build(TransactionBody& body, const crash::PlannedTransaction& planned);
     void settle(std::size_t index, const Result<Receipt>& receipt, Durability durability);
     void conflict(std::uint64_t pick);
     void set_clock(std::uint64_t pick);
@@ -52,6 +56,9 @@ private:
     void check_stopped(const Error& error, std::string_view what) const;
     void check_served(crash::History::Reads reads) const;
     void follow();
+    void look_around();
+    [[nodiscard]] Result<bool> read_backward(const std::string& space,
+                                             const std::string& segment) const;
     void let_go();
 
     sim::SimDisk& disk_;

@@ -303,7 +303,7 @@ Made random(std::uint64_t seed) {
 
 }  // namespace
 
-std::vector<std::unique_ptr<FaultWorkload>> fault_workloads() {
+std::vector<std::unique_ptr<FaultWorkload>> fault_workloads(Choice choice) {
     std::vector<Made> all;
     all.push_back(first_creation());
     all.push_back(single_appends());
@@ -327,6 +327,7 @@ std::vector<std::unique_ptr<FaultWorkload>> fault_workloads() {
     all.push_back(reading(ReadMode::mapped));
     all.push_back(reading(ReadMode::copied));
     all.push_back(clock());
+    if (choice == Choice::scripts) return all;
     for (std::uint64_t index = 0; index < sequences; ++index) all.push_back(sequence(index));
     for (const std::uint64_t seed : {3U, 9U}) all.push_back(random(seed));
     return all;

@@ -28,8 +28,9 @@ struct FaultWorkload {
     std::vector<sim::Fault> own_faults;  ///< of `work`, whatever else is made to fail
 };
 
-/// All of them; made once a test.
-[[nodiscard]] std::vector<std::unique_ptr<FaultWorkload>> fault_workloads();
+enum class Choice : std::uint8_t { scripts, all };
+/// The ones written down here, and with `all` some of the crash explorer's. Made once a test.
+[[nodiscard]] std::vector<std::unique_ptr<FaultWorkload>> fault_workloads(Choice choice);
 
 /// Where a workload begins.
 struct Beginning {

@@ -32,6 +32,7 @@ public:
     std::deque<std::int64_t> answers;
 
 protected:
+    void reserve_slots(std::size_t) override {}
     void start(const Request& request, std::size_t slot) override {
         started_.push_back({request, slot});
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <braid/check.hpp>
 
+#include "tests/sim/shelter.h"
 #include "tests/sim/sim_file.h"
 #include "tests/sim/sim_queue.h"
 
@@ -434,25 +435,39 @@ void SimDisk::erase(const std::string& name) {
 
 namespace {
 
+/// A real disk needs some memory for such a call as well.
+template <class Call>
+auto inside(Call call) {
+    ::operator delete(::operator new(1));
+    const Shelter shelter;
+    return call();
+}
+
 class Borrowed : public io::Disk {
 public:
     explicit Borrowed(io::Disk& disk) : disk_(disk) {}
 
     Result<std::unique_ptr<io::File>> open(const std::string& name, io::OpenMode mode) override {
-        return disk_.open(name, mode);
+        return inside([&] { return disk_.open(name, mode); });
     }
     Result<void> rename(const std::string& from, const std::string& to) override {
-        return disk_.rename(from, to);
+        return inside([&] { return disk_.rename(from, to); });
     }
-    Result<void> remove(const std::string& name) override { return disk_.remove(name); }
-    Result<std::vector<io::DirectoryEntry>> list() override { return disk_.list(); }
-    Result<void> sync_directory() override { return disk_.sync_directory(); }
+    Result<void> remove(const std::string& name) override {
+        return inside([&] { return disk_.remove(name); });
+    }
+    Result<std::vector<io::DirectoryEntry>> list() override {
+        return inside([&] { return disk_.list(); });
+    }
+    Result<void> sync_directory() override {
+        return inside([&] { return disk_.sync_directory(); });
+    }
     Result<std::unique_ptr<io::Lock>> lock(const std::string& name,
                                            std::uint64_t wait_ns) override {
-        return disk_.lock(name, wait_ns);
+        return inside([&] { return disk_.lock(name, wait_ns); });
     }
     Result<std::unique_ptr<io::Queue>> make_queue(std::size_t depth, io::Lock* lock) override {
-        return disk_.make_queue(depth, lock);
+        return inside([&] { return disk_.make_queue(depth, lock); });
     }
     Timestamp now() override { return disk_.now(); }
     std::uint64_t monotonic_ns() override { return disk_.monotonic_ns(); }

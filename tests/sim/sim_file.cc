@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/shelter.h"
+
 namespace braid::sim {
 namespace {
 
@@ -23,6 +25,7 @@ bool SimFile::refuses(const void* address, std::size_t bytes, std::uint64_t offs
 }
 
 std::int64_t SimFile::raw_read(std::span<std::byte> into, std::uint64_t offset) {
+    const Shelter shelter;
     if (refuses(into.data(), into.size(), offset)) return -EINVAL;
     if (const auto result = disk_.refusal(Call::read, name())) {
         if (*result < 0) return *result;
@@ -32,21 +35,25 @@ std::int64_t SimFile::raw_read(std::span<std::byte> into, std::uint64_t offset) 
 }
 
 std::int64_t SimFile::raw_write(Bytes bytes, std::uint64_t offset, io::WriteMode mode) {
+    const Shelter shelter;
     if (!mode_.write) return -EBADF;
     if (refuses(bytes.data(), bytes.size(), offset)) return -EINVAL;
     return disk_.write(*this, bytes, offset, mode);
 }
 
 std::int64_t SimFile::raw_sync() {
+    const Shelter shelter;
     return disk_.sync(*this);
 }
 
 std::int64_t SimFile::raw_size() {
+    const Shelter shelter;
     if (const auto result = disk_.refusal(Call::size, name())) return *result;
     return static_cast<std::int64_t>(inode_->cache().size());
 }
 
 std::int64_t SimFile::raw_map(std::uint64_t length, std::unique_ptr<io::Mapping>& out) {
+    const Shelter shelter;
     if (const auto result = disk_.refusal(Call::map, name())) return *result;
     std::vector<std::byte> bytes(length);
     inode_->cache().read(bytes, 0);

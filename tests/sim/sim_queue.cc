@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/shelter.h"
+
 namespace braid::sim {
 
 SimQueue::SimQueue(SimDisk& disk) : disk_(disk) {
@@ -16,10 +18,12 @@ SimQueue::~SimQueue() {
 }
 
 void SimQueue::start(const io::Request& request, std::size_t slot) {
+    const Shelter shelter;
     started_.push_back({request, slot});
 }
 
 bool SimQueue::reap(RawCompletion& out, bool block) {
+    const Shelter shelter;
     if (started_.empty() || (!block && disk_.choices_.flip())) return false;
     const auto index = static_cast<std::ptrdiff_t>(disk_.choices_.below(started_.size()));
     const Started picked = started_[static_cast<std::size_t>(index)];

@@ -18,6 +18,7 @@ public:
     [[nodiscard]] const std::vector<Started>& started() const noexcept { return started_; }
 
 protected:
+    void reserve_slots(std::size_t) override {}
     void start(const io::Request& request, std::size_t slot) override;
     bool reap(RawCompletion& out, bool block) override;
 

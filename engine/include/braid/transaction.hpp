@@ -117,6 +117,8 @@ public:
     /// Errors: `conflict` (names each expectation that was not met), `invalid_argument`,
     /// `too_large`, `no_space`, `failed`, `closed`, and `io` or `corrupt` where making room for it
     /// fails: nothing was written and no number used. `unknown_outcome`: reopening decides.
+    /// std::bad_alloc: nothing was written, and the transaction is as it was; one whose building
+    /// ran out of memory is refused so until it is cleared.
     Result<Receipt> commit(Durability durability = Durability::durable);
     /// The same without waiting. Blocks only while the store's memory budget is full.
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
