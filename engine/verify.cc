@@ -179,7 +179,7 @@ Result<VerifyReport> Engine::verify() const {
         report.damages.push_back({"catalog", 0, catalog.error().message()});
     else
         return catalog.error();
-    const auto log = wal::check_log(*disk_, uuid_);
+    const auto log = wal::check_log(*disk_, uuid_, report.transactions);
     if (!log) return log.error();
     for (const wal::LogFileCheck& check : *log) {
         report.files.push_back({check.name, check.bytes});

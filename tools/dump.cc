@@ -235,6 +235,7 @@ void DumpContext::learn(const segment::Change& change) {
 }
 
 void DumpContext::learn(const index::CatalogRecord& record) {
+    drained = record.transaction.value;
     for (const auto& change : record.names) learn(change);
     for (const auto& pack : record.packs) packs[pack.number] = pack;
     for (const auto& piece : record.pieces)

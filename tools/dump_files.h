@@ -38,7 +38,8 @@ struct DumpContext {
     std::map<SpaceId, std::string> spaces;
     std::map<SegmentId, std::pair<SpaceId, std::string>> segments;
 
-    bool has_catalog = false;  ///< the two below are complete
+    bool has_catalog = false;   ///< the three below are complete
+    std::uint64_t drained = 0;  ///< the last transaction in the catalog
     std::map<std::uint64_t, index::PackInfo> packs;
     /// Pieces by their offset, of each file by segment and number.
     std::map<std::pair<SegmentId, std::uint64_t>, std::map<std::uint64_t, segment::Piece>> pieces;

@@ -77,6 +77,9 @@ Ending judge_end(const DumpContext& context, const DumpFile& file, const wal::Lo
     if (const auto* successor = successor_of(context, header)) {
         Ending closed{run.end, "goes on in the next file", {}};
         if (wal::judge_closed(run, wal::closed_before_roll(*successor), file.name)) return closed;
+        // An opening that didn't come to its end may have written into it.
+        if (context.has_catalog && successor->first_transaction <= context.drained + 1)
+            return {run.end, "the catalog has all that was here", {}};
         closed.verdict = wal::judge_closed(run, wal::closed_by(header, *successor), file.name);
         if (!closed.verdict) closed.offset = run.problem.offset;
         return closed;

@@ -70,7 +70,8 @@ Result<std::vector<LogFile>> read_all(io::Disk& disk) {
     return files;
 }
 
-LogFileCheck check_file(LogFile& file, const std::vector<LogFile>& all, const Uuid& store) {
+LogFileCheck check_file(const LogFile& file, const std::vector<LogFile>& all, const Uuid& store,
+                        std::uint64_t drained) {
     // Of a file that was never begun, nothing but that is known.
     LogFileCheck check{file.name, std::min(file.bytes.size(), io::block_bytes), std::nullopt};
     if (!file.header) return check;
@@ -84,13 +85,18 @@ LogFileCheck check_file(LogFile& file, const std::vector<LogFile>& all, const Uu
     const auto successor = std::find_if(all.begin(), all.end(), [&](const LogFile& other) {
         return other.header && other.header->predecessor == file.header->number;
     });
+    if (successor != all.end() && successor->header->first_transaction <= drained + 1) {
+        check.bytes = io::block_bytes;  // a free slot (C2)
+        return check;
+    }
     LogRun run;
     check.problem = judge(file, successor == all.end() ? nullptr : &*successor, run);
     check.bytes = run.end;
     return check;
 }
 
-Result<std::vector<LogFileCheck>> check_once(io::Disk& disk, const Uuid& store) {
+Result<std::vector<LogFileCheck>> check_once(io::Disk& disk, const Uuid& store,
+                                             std::uint64_t drained) {
     auto files = read_all(disk);
     if (!files) return files.error();
     std::vector<LogFileCheck> checks;
@@ -105,7 +111,7 @@ Result<std::vector<LogFileCheck>> check_once(io::Disk& disk, const Uuid& store) 
             headers.back() = BatchProblem{0, header.error().message(), false};
     }
     for (std::size_t i = 0; i < files->size(); ++i) {
-        checks.push_back(check_file((*files)[i], *files, store));
+        checks.push_back(check_file((*files)[i], *files, store, drained));
         if (headers[i]) checks.back().problem = headers[i];
     }
     return checks;
@@ -113,9 +119,10 @@ Result<std::vector<LogFileCheck>> check_once(io::Disk& disk, const Uuid& store) 
 
 }  // namespace
 
-Result<std::vector<LogFileCheck>> check_log(io::Disk& disk, const Uuid& store) {
+Result<std::vector<LogFileCheck>> check_log(io::Disk& disk, const Uuid& store,
+                                            std::uint64_t drained) {
     for (int reads = 1;; ++reads) {
-        auto checks = check_once(disk, store);
+        auto checks = check_once(disk, store, drained);
         if (!checks || reads == reads_max) return checks;
         const bool sound = std::none_of(checks->begin(), checks->end(),
                                         [](const LogFileCheck& check) { return check.problem; });

@@ -1,7 +1,7 @@
 // Kills a writing `braid import --acks` at random moments and looks whether everything that it
 // acknowledged is there, whole and at its positions.
 //
-//   kill_test --braid PROGRAM [--kills N] [--seed N] [--io auto|uring|posix]
+//   import_kill_test --braid PROGRAM [--kills N] [--seed N] [--io auto|uring|posix]
 //
 // Prints the seed; the last line is `N passed, N failed`, a count a kill.
 
@@ -36,7 +36,7 @@ using std::chrono::microseconds;
 struct Arguments {
     std::string braid;
     std::string io = "auto";
-    unsigned kills = 60;
+    unsigned kills = 12;
     std::uint64_t seed = std::random_device()();
 };
 
@@ -344,7 +344,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 int main(int argc, char** argv) {
     Arguments arguments;
     if (!parse(argc, argv, arguments)) {
-        std::fputs("usage: kill_test --braid PROGRAM [--kills N] [--seed N] [--io KIND]\n", stderr);
+        std::fputs("usage: import_kill_test --braid PROGRAM [--kills N] [--seed N] [--io KIND]\n", stderr);
         return 2;
     }
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
