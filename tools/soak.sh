@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What takes longer than CI may: the random suites again and again, with fresh seeds, and the kill test.
+# What takes longer than CI may: the random suites again and again with fresh seeds, thousands of kills,
+# full disks, and the fuzzers for a fifth of the time that is given.
 # Stops at the first failure, whose log names the seed and the command that repeats it.
 #
 #   tools/soak.sh [MINUTES]     default: 60
@@ -39,7 +40,14 @@ while [ "$SECONDS" -lt "$deadline" ]; do
                 --no-colors=true
         done
     done
-    run 'kill test' build-release/tests/kill_test --braid build-release/tools/braid
+    run 'kill test' build-release/tests/kill_test --kills 2000
+    run 'import kill test' build-release/tests/import_kill_test --kills 60 \
+        --braid build-release/tools/braid
+    run 'full disks' tools/check-full-disks.sh build-release/tests/full_disk_test uring posix
+    # Eight fuzzers, two at a time: a quarter of the time each, and hours of it in a long soak.
+    if [ -d build-clang-asan/tests/fuzz ]; then
+        run 'fuzzers' tools/fuzz.sh build-clang-asan $((minutes * 3))
+    fi
     printf 'round %d: ok, %d s\n' "$round" "$SECONDS"
 done
 printf '%d rounds without a failure\n' "$round"

@@ -196,7 +196,8 @@ io_paths() {
 # that a report needs.
 sanitized() {
     build build-clang-asan all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
-        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS' -Db_sanitize=address,undefined -Db_lundef=false || return
+        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS' -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dfuzzers=enabled || return
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # shellcheck disable=SC2046  # words are wanted
@@ -245,8 +246,23 @@ run_examples() {
     fi
 }
 
+# Ten seconds a fuzzer; the build is the one with the sanitizers.
+fuzzed() {
+    suite 'fuzzers' tools/fuzz.sh build-clang-asan 10
+}
+
+# Both ways of I/O at the same time: most of it is waiting for the disk.
 kills() {
-    suite 'kill test' build-release/tests/kill_test --braid build-release/tools/braid
+    local io
+    io=$(io_paths)
+    suite 'kill test' build-release/tests/kill_test --io "$([ "$io" = posix ] && echo posix || echo both)"
+    suite 'kill test, import' build-release/tests/import_kill_test --braid build-release/tools/braid
+}
+
+# Needs to be root to mount what it fills; says what it had to leave out.
+full_disks() {
+    # shellcheck disable=SC2046  # words are wanted
+    suite 'full disks' tools/check-full-disks.sh build-release/tests/full_disk_test $(io_paths)
 }
 
 real_input() {
@@ -278,9 +294,12 @@ main() {
         step 'examples' run_examples
         step 'real input' real_input
         step 'kill test' kills
+        step 'full disks' full_disks
     fi
     if [ "$quick" -eq 0 ]; then
-        step 'clang build with address and undefined behaviour sanitizers' sanitized
+        if step 'clang build with address and undefined behaviour sanitizers' sanitized; then
+            step 'fuzzers' fuzzed
+        fi
         step 'thread sanitizer' raced
     fi
     finish

@@ -26,9 +26,9 @@ std::size_t bytes_without_zeros_at_the_end(Bytes block) {
 }
 
 void append_chunk(const std::string& name, std::vector<std::byte>& file, Bytes chunk) {
+    const std::size_t begin = file.size();
     file.insert(file.end(), chunk.begin(), chunk.end());
-    if (is_log(name)) file.resize(io::whole_blocks(std::max<std::size_t>(file.size(), 1)));
-    if (is_log(name) && chunk.empty()) file.resize(file.size() + io::block_bytes);
+    if (is_log(name)) file.resize(io::whole_blocks(begin + std::max<std::size_t>(chunk.size(), 1)));
     file.resize(std::min(file.size(), file_bytes_max));
 }
 

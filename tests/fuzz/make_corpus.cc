@@ -80,6 +80,8 @@ public:
     }
     void drain() { BRAID_CHECK(engine_->drain().has_value(), "not drained"); }
 
+    void trim() { BRAID_CHECK(engine_->trim("a", "s1", 2).has_value(), "not trimmed"); }
+
     [[nodiscard]] Image image() const {
         Image image;
         for (const std::string& name : file_names())
@@ -127,6 +129,7 @@ void add_stores(const Corpus& corpus) {
     writer.drain();
     writer.commit(12, 300);
     writer.drain();
+    writer.trim();
     writer.commit(3, 20);
     writer.close();
     add_image(corpus, "closed", writer.image());
@@ -139,6 +142,7 @@ void add_stored(const Corpus& corpus) {
     writer.drain();
     for (std::size_t i = 0; i < 12; ++i) writer.commit(3, 900);
     writer.drain();
+    writer.trim();
     const auto pack = writer.disk().contents("pack-000001");
     std::vector<std::byte> extents(pack.begin() + segment::file_header_bytes, pack.end());
     seal_extents(extents, store_seed);
