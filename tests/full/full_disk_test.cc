@@ -37,7 +37,7 @@ struct Arguments {
     std::uint64_t seed = std::random_device()();
 };
 
-constexpr std::uint64_t room_bytes = 16 << 20;        // left for the store by the ballast
+constexpr std::uint64_t room_bytes = 12 << 20;        // left for the store by the ballast
 constexpr std::uint64_t file_bytes_max = 1200 << 10;  // with `--limit files`
 constexpr unsigned refusals_wanted = 25;              // one after the other: it is full
 constexpr unsigned commits_max = 200'000;
@@ -111,7 +111,9 @@ private:
     Result<Receipt> commit(const std::string& payload) {
         Transaction transaction = store_->begin();
         transaction.append("space", fmt::format("segment-{}", payloads_.size() % 5), payload);
-        if (random_() % 2 == 0) return transaction.commit();
+        const auto way = random_() % 8;
+        if (way == 0) return transaction.commit();
+        if (way < 7) return transaction.commit(Durability::buffered);
         std::atomic<bool> done{false};
         std::optional<Result<Receipt>> answer;
         transaction.commit_async([&](Result<Receipt> result) {

@@ -36,7 +36,7 @@ public:
           life_(life),
           notes_(place.notes()),
           next_id_(life.first_id),
-          store_(open_store(place, small_options(io, life.seed, life.heavy), notes_)) {
+          store_(open_store(place, small_options(io, life.seed), notes_)) {
         if (life.alarm_at == 0) raise_alarm(life.alarm);
     }
 
@@ -146,22 +146,18 @@ void raise_alarm(int fd) {
     static_cast<void>(!::write(fd, &byte, 1));
 }
 
-Options small_options(Io io, std::uint64_t seed, bool heavy) {
+Options small_options(Io io, std::uint64_t seed) {
     Options options;
     options.create = true;
     options.io = io;
     options.lock_wait = burial_max;
     options.log_file_bytes = std::uint64_t{65536} << 2 * (seed % 3);
-    options.log_bytes_max = 128 << 20;
+    options.log_bytes_max = 8 << 20;
     options.tail_bytes_max = 128 << 10;  // drains all the while
     options.arena_chunk_bytes = 16 << 10;
     options.piece_bytes_min = 16 << 10;
     options.segment_file_bytes = 64 << 10;
     options.batches_in_flight = 1 + static_cast<std::uint32_t>(seed / 2 % 3);
-    if (heavy) {
-        options.log_file_bytes = 32 << 20;
-        options.tail_bytes_max = 64 << 20;
-    }
     return options;
 }
 
@@ -196,7 +192,7 @@ void succeed(const Place& place, Io io, const Life& life, int go) {
 void recover(const Place& place, Io io, const Life& life) {
     raise_alarm(life.alarm);
     const Notes notes(place.notes());
-    const Store store = open_store(place, small_options(io, life.seed, life.heavy), notes);
+    const Store store = open_store(place, small_options(io, life.seed), notes);
     ::_exit(0);
 }
 

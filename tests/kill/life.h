@@ -36,14 +36,13 @@ struct Life {
     std::uint64_t seed = 0;
     std::uint64_t first_id = 0;  ///< ids of this life's transactions begin here
     std::uint64_t alarm_at = 0;  ///< after so many acknowledgements …
-    bool heavy = false;          ///< commits megabytes
     int alarm = -1;              ///< … a byte is written here; also when it opens, if 0
 };
 
 /// Ids of one life; the next one's begin behind them.
 inline constexpr std::uint64_t ids_per_life = std::uint64_t{1} << 32;
 
-[[nodiscard]] Options small_options(Io io, std::uint64_t seed, bool heavy = false);
+[[nodiscard]] Options small_options(Io io, std::uint64_t seed);
 
 // Each is the whole life of a forked process. What goes wrong is told in `Place::words`.
 /// Opens the store and commits until it is killed.

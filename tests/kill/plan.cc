@@ -32,8 +32,7 @@ std::vector<PlannedRecord> plan_transaction(std::uint64_t id) {
         record.space = fmt::format("space-{}", random() % 2);
         record.segment = fmt::format("segment-{}", random() % 7);
         record.payload = fmt::format("{} {} {} ", id, index, count);
-        const std::size_t filling =
-            (id & heavy_id ? (1 << 20) + random() % (4 << 20) : filling_bytes(random)) / count;
+        const std::size_t filling = filling_bytes(random) / count;
         const char letter = static_cast<char>('a' + random() % 26);
         record.payload.append(filling, letter);
         records.push_back(std::move(record));

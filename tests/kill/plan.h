@@ -15,9 +15,6 @@ struct PlannedRecord {
     std::string payload;
 };
 
-/// Transactions whose ids have this bit are megabytes long, so that writing one takes its time.
-inline constexpr std::uint64_t heavy_id = std::uint64_t{1} << 31;
-
 /// The records of the transaction with this id: the same in the process that commits it and in the
 /// one that looks for it. Each payload begins with id, index and count.
 [[nodiscard]] std::vector<PlannedRecord> plan_transaction(std::uint64_t id);
