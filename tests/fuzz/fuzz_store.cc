@@ -8,7 +8,7 @@
 namespace braid::fuzz {
 namespace {
 
-Options options() {
+Options make_options() {
     Options options;
     options.log_file_bytes = 16384;
     options.log_bytes_max = 1 << 20;
@@ -17,6 +17,12 @@ Options options() {
     options.record_bytes_max = 1 << 16;
     options.transaction_bytes_max = 1 << 16;
     return options;
+}
+
+/// A transaction keeps a reference to them.
+const Options& options() {
+    static const Options all = make_options();
+    return all;
 }
 
 struct Content {

@@ -40,26 +40,40 @@ private:
     fs::path directory_;
 };
 
-Options options() {
+Options make_options() {
     Options options;
     options.create = true;
     options.log_file_bytes = 16384;
     options.log_bytes_max = 1 << 20;
     options.tail_bytes_max = 1 << 18;
     options.arena_chunk_bytes = 4096;
-    options.piece_bytes_min = 2048;
+    options.piece_bytes_min = 4096;
     options.segment_file_bytes = 1 << 16;
     return options;
+}
+
+/// A transaction keeps a reference to them.
+const Options& options() {
+    static const Options all = make_options();
+    return all;
 }
 
 /// A store at work on a disk in memory.
 class Writer {
 public:
-    Writer() : disk_(7) { open(); }
+    Writer() : disk_(std::make_unique<SimDisk>(7)) { open(); }
     void open() {
-        auto engine = Engine::open(disk_.borrow(), options(), Engine::Threads::none);
+        auto engine = Engine::open(disk_->borrow(), options(), Engine::Threads::none);
         BRAID_CHECK(engine.has_value(), "no store: {}", engine.error().message());
         engine_ = std::move(*engine);
+    }
+    /// The process ends in the middle, and another one opens what it has written.
+    void kill() {
+        auto left = disk_->clone();
+        disk_->cut_power();
+        engine_.reset();
+        disk_ = std::move(left);
+        open();
     }
     void close() {
         BRAID_CHECK(engine_->close().has_value(), "not closed");
@@ -85,13 +99,13 @@ public:
     [[nodiscard]] Image image() const {
         Image image;
         for (const std::string& name : file_names())
-            if (disk_.exists(name)) image.files[name] = disk_.contents(name);
+            if (disk_->exists(name)) image.files[name] = disk_->contents(name);
         return image;
     }
-    [[nodiscard]] SimDisk& disk() { return disk_; }
+    [[nodiscard]] SimDisk& disk() { return *disk_; }
 
 private:
-    SimDisk disk_;
+    std::unique_ptr<SimDisk> disk_;
     std::shared_ptr<Engine> engine_;
     std::size_t count_ = 0;
 };
@@ -119,7 +133,7 @@ void add_stores(const Corpus& corpus) {
     writer.commit(1, 10);
     writer.commit(5, 30);
     add_image(corpus, "killed", writer.image());
-    writer.open();
+    writer.kill();
     writer.commit(2, 700);
     add_image(corpus, "carried", writer.image());
     Image torn = writer.image();
@@ -156,8 +170,9 @@ void add_stored(const Corpus& corpus) {
         corpus.add("catalog", fmt::format("body-{}", ++number),
                    static_cast<std::uint8_t>(2 + snapshot), body);
         for (const segment::Piece& piece : record.pieces) {
-            const auto file =
-                writer.disk().contents(segment::segment_file_name(piece.segment, piece.file));
+            const auto name = segment::segment_file_name(piece.segment, piece.file);
+            if (!writer.disk().exists(name)) continue;  // trimmed
+            const auto file = writer.disk().contents(name);
             const auto at = file.begin() + static_cast<std::ptrdiff_t>(piece.offset);
             std::vector<std::byte> input{static_cast<std::byte>(piece.frames_bytes & 0xff),
                                          static_cast<std::byte>(piece.frames_bytes >> 8)};
