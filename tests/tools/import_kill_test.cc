@@ -344,7 +344,8 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 int main(int argc, char** argv) {
     Arguments arguments;
     if (!parse(argc, argv, arguments)) {
-        std::fputs("usage: import_kill_test --braid PROGRAM [--kills N] [--seed N] [--io KIND]\n", stderr);
+        std::fputs("usage: import_kill_test --braid PROGRAM [--kills N] [--seed N] [--io KIND]\n",
+                   stderr);
         return 2;
     }
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
