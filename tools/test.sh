@@ -93,7 +93,10 @@ configure() {
     shift 2
     if command -v ccache >/dev/null; then
         compiler="ccache $compiler"
-        export CCACHE_NOHASHDIR=1  # another clone may use what this one has compiled
+        # Another clone may use what this one has compiled; but not with clang, whose precompiled headers
+        # name the files of the clone that they come from.
+        export CCACHE_NOHASHDIR=1
+        if [[ $compiler == *clang* ]]; then unset CCACHE_NOHASHDIR; fi
         # Without these nothing with a precompiled header is kept.
         export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_PCH_EXTSUM=1
     fi
