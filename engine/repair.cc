@@ -190,7 +190,7 @@ Result<void> Repairer::cut_log(const Error& why, const wal::LogSalvage& salvage)
 
 /// Damaged log files that nothing needs any more only keep verify from being content.
 Result<void> Repairer::set_unneeded_aside(const wal::LogScan& scan) {
-    const auto checks = wal::check_log(*disk_, catalog_.store);
+    const auto checks = wal::check_log(*disk_, catalog_.store, drained_);
     if (!checks) return checks.error();
     for (const wal::LogFileCheck& check : *checks) {
         const auto slot = std::find_if(
