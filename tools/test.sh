@@ -93,10 +93,7 @@ configure() {
     shift 2
     if command -v ccache >/dev/null; then
         compiler="ccache $compiler"
-        # Another clone may use what this one has compiled; but not with clang, whose precompiled headers
-        # name the files of the clone that they come from.
-        export CCACHE_NOHASHDIR=1
-        if [[ $compiler == *clang* ]]; then unset CCACHE_NOHASHDIR; fi
+        export CCACHE_NOHASHDIR=1  # another clone may use what this one has compiled
         # Without these nothing with a precompiled header is kept.
         export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_PCH_EXTSUM=1
     fi
@@ -122,13 +119,14 @@ executables() {
     ninja -C "$directory" -t targets all | sed -n "s,^\($folder/[A-Za-z0-9_-]*\): .*_LINKER.*,\1,p"
 }
 
-# Precompiled headers differ from clone to clone even where all that is in them is the same. So ccache is
-# told what they are made of, and takes that for them.
+# Precompiled headers differ from clone to clone even where all that is in them is the same, and clang's
+# name the files of their clone. So each clone makes its own, and ccache is told what they are made of, and
+# takes that for them.
 precompile() {
     local directory=$1 header headers=()
     mapfile -t headers < <(ninja -C "$directory" -t targets all |
         sed -n 's/^\([^:]*\.[gp]ch\): .*/\1/p')
-    ninja -C "$directory" "${headers[@]}" || return
+    CCACHE_DISABLE=1 ninja -C "$directory" "${headers[@]}" || return
     for header in "${headers[@]}"; do
         ninja -C "$directory" -t deps "$header" | sed -n 's/^    //p' |
             (cd "$directory" && xargs md5sum) | md5sum >"$directory/$header.sum"
