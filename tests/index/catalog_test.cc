@@ -259,7 +259,7 @@ TEST_CASE("an error of whoever takes the records ends the loading") {
         return Error(Errc::failed, "no more");
     });
     REQUIRE_FALSE(result);
-    CHECK(result.error().message() == "no more");
+    CHECK(result.error().message() == "catalog-000001 at offset 128: no more");
     CHECK(calls == 1);
 }
 
