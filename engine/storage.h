@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "engine/fair_shared_mutex.h"
 #include "index/catalog.h"
 #include "index/sparse_index.h"
 #include "io/disk.h"
@@ -100,7 +101,7 @@ public:
     /// Held shared by whoever looks at drained state or walks tails; taken exclusively to publish a
     /// drain, and once more, before drained memory is let go, to be sure that nobody is walking
     /// there.
-    mutable std::shared_mutex publish;
+    mutable FairSharedMutex publish;
     StoredFiles files;
 
     [[nodiscard]] Position drained() const noexcept { return drained_; }
