@@ -159,6 +159,30 @@ build() {
 
 # --- suites ------------------------------------------------------------------------------------------
 
+# As `suite`, beside others, as many as there are cores; `finish_beside` prints and counts them in order.
+beside=0
+suite_beside() {
+    if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then wait -n; fi
+    beside=$((beside + 1))
+    {
+        passed=0 failed=0
+        suite "$@"
+        echo "$passed $failed" >"$logs/beside.$beside.counts"
+    } >"$logs/beside.$beside" 2>&1 &
+}
+
+finish_beside() {
+    local i counts
+    wait
+    for ((i = 1; i <= beside; i++)); do
+        cat "$logs/beside.$i"
+        counts=$(cat "$logs/beside.$i.counts" 2>/dev/null || echo 0 1)
+        count "${counts% *}" "${counts#* }"
+    done
+    rm -f "$logs"/beside.*
+    beside=0
+}
+
 # The doctest suites of a build, each once for every way of I/O that is named.
 run_suites() {
     local directory=$1 io test found=0
@@ -170,9 +194,10 @@ run_suites() {
                 # It uses no real files, so once is enough; the release build has a step for it.
                 if [ "$directory" = build-release ] || [ "$io" != "$1" ]; then continue; fi
             fi
-            suite "$directory ${test##*/} $io" "$test" --io "$io" --no-colors=true
+            suite_beside "$directory ${test##*/} $io" "$test" --io "$io" --no-colors=true
         done
     done
+    finish_beside
     if [ "$found" -eq 0 ]; then
         echo "no suites in $directory/tests"
         count 0 1
