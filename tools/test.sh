@@ -35,7 +35,7 @@ step() {
 finish() {
     if [ -s "$logs/figures" ]; then
         printf '\n== figures\n'
-        sed 's/^figure: //' "$logs/figures" | awk -F': ' '{printf "%-52s %s\n", $1, $2}'
+        sed 's/^figure: //' "$logs/figures" | awk -F': ' '!seen[$1]++' | awk -F': ' '{printf "%-52s %s\n", $1, $2}'
     fi
     printf '\n%d s in all\n%d passed, %d failed\n' "$SECONDS" "$passed" "$failed"
     if [ "$failed" -gt 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
