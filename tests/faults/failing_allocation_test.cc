@@ -68,7 +68,7 @@ private:
             check_aftermath(work, *disk, workload_.work.options, nth);
         } catch (const Broken& broken) {
             spare_allocations();
-            FAIL_CHECK(running << ": " << broken.what() << "\n" << repeat());
+            FAIL_CHECK(fmt::format("{}: {}\n{}", running, broken.what(), repeat()));
             return false;
         }
         return true;
