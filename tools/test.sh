@@ -226,8 +226,8 @@ sanitized() {
         -Dfuzzers=enabled || return
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    # shellcheck disable=SC2046  # words are wanted
-    run_suites build-clang-asan $(io_paths)
+    # One way of I/O is enough: the release build goes through both.
+    run_suites build-clang-asan "$(io_paths | cut -d' ' -f1)"
 }
 
 released() {

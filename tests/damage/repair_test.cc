@@ -44,7 +44,8 @@ void check_kept(const SimDisk& disk, const std::map<std::string, std::vector<std
         const bool same = disk.exists(name) && disk.contents(name) == bytes;
         const bool kept = std::find(report.kept.begin(), report.kept.end(), name + ".damaged-1") !=
                           report.kept.end();
-        CHECK_MESSAGE((same || kept), name << " was changed and not kept");
+        const std::string changed = name + " was changed and not kept";
+        CHECK_MESSAGE((same || kept), changed);
     }
 }
 
