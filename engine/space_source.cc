@@ -27,8 +27,11 @@ SpaceSource::SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& 
       backward_(backward) {}
 
 void SpaceSource::find_spaces() {
-    for (Wanted& one : choice_.spaces)
-        if (one.space == nullptr) one.space = table_.find_space(one.name, end_);
+    for (Wanted& one : choice_.spaces) {
+        if (one.space != nullptr) continue;
+        one.space = table_.find_space(one.name, end_);
+        if (one.space != nullptr) order_pack_ = 0;  // was loaded without it
+    }
 }
 
 const SpaceSource::Wanted* SpaceSource::wanted(const SpaceState* space) const {
@@ -213,8 +216,11 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
         else
             --at;
     }
-    if (at == order_.end())
-        next_ = backward_ ? pack.info.first_position - 1 : pack.info.last_position + 1;
+    if (at != order_.end()) return {};
+    // Beyond the end there may be a space that isn't known yet.
+    const Position looked_through = std::min(pack.info.last_position, end_);
+    next_ =
+        backward_ ? pack.info.first_position - 1 : std::max(next_, Position(looked_through + 1));
     return {};
 }
 

@@ -64,6 +64,23 @@ struct Batches {
 
 }  // namespace
 
+TEST_CASE(
+    "U-19 a follower of a space that begins, and is drained, before it looks misses nothing") {
+    with_every_size([](StoreFixture& fixture) {
+        must_append(*fixture, "other", "x", 1, 1);
+        Follower follower = fixture->follow_space("late");
+        must_append(*fixture, "late", "y", 1, 2);
+        REQUIRE(fixture->drain());
+        must_append(*fixture, "late", "y", 3, 3);
+        for (std::uint64_t position = 2; position <= 4; ++position) {
+            const Result<Entry>* next = follower.try_next();
+            REQUIRE((next != nullptr && *next));
+            CHECK((*next)->position == position);
+        }
+        CHECK(follower.try_next() == nullptr);
+    });
+}
+
 TEST_CASE("S-01 a whole space of the data set") {
     in_every_state(fill_data_set, [](Store& store) {
         const std::vector<Seen> read = entries(store.read_space("space0"));
