@@ -134,7 +134,8 @@ bool Drain::collect() {
     record_.cut = drained;
     record_.transaction = target_.storage.transaction();
     record_.timestamp = target_.storage.timestamp();
-    if (cut <= drained) return trim_.has_value();
+    // A trim goes alone: a piece must not land in a file that it retires.
+    if (trim_ || cut <= drained) return trim_.has_value();
     chunks_ = target_.arena.chunks();
     for (const auto& chunk : chunks_) {
         const std::size_t count = chunk->nodes();

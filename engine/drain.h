@@ -46,8 +46,8 @@ public:
     /// flight.
     [[nodiscard]] Result<bool> step(io::Queue& queue, bool block);
     [[nodiscard]] bool is_idle() const noexcept { return phase_ == Phase::idle; }
-    /// Asks the next drain to trim as well; what is to be trimmed is drained. An earlier request
-    /// that wasn't met is forgotten.
+    /// Asks the next drain to trim, and to do nothing else; what is to be trimmed is drained. An
+    /// earlier request that wasn't met is forgotten.
     void request(Trim trim) { trim_ = std::move(trim); }
     void forget_trim() { trim_.reset(); }
     /// Drains finished, and bytes of frames in them.

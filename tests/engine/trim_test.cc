@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "tests/engine/store_fixture.h"
 
@@ -218,6 +220,36 @@ TEST_CASE("trim: what is retired and comes back after a crash is removed by the 
     REQUIRE(fixture->drain());
     CHECK_FALSE(std::filesystem::exists(pack));  // its number is never used again
     CHECK(sequences(entries(fixture->read_segment("sp", "a"))) == numbers(11, 11));
+}
+
+TEST_CASE("trim concurrent: what is appended while a trim is planned isn't retired with it") {
+    Options options = small_options();
+    options.tail_bytes_max = 64 << 20;
+    options.transaction_bytes_max = 4 << 20;
+    options.log_bytes_max = 64 << 20;
+    options.segment_file_bytes = 4 << 20;
+    StoreFixture fixture(options);
+    const std::string payload(9000, 'x');
+    std::uint64_t last = 0;
+    for (std::uint64_t round = 0; round < 20; ++round) {
+        // So many that a trim is busy with them for longer than a commit takes.
+        for (int i = 0; i < 20'000; ++i)
+            REQUIRE(fixture->append("sp", "a", "x", {}, Durability::buffered));
+        REQUIRE(fixture->drain());
+        last += 20'000;
+        std::thread writer([&] {
+            std::this_thread::sleep_for(std::chrono::microseconds(100 * (round % 10)));
+            static_cast<void>(fixture->append("sp", "a", payload));
+        });
+        const auto trimmed = fixture->trim("sp", "a", last);
+        writer.join();
+        REQUIRE(trimmed);
+        REQUIRE(fixture->drain());
+        CHECK(sequences(entries(fixture->read_segment("sp", "a"))) == numbers(last + 1, last + 1));
+        ++last;
+        if (round % 5 == 4) fixture.reopen();
+    }
+    CHECK(fixture->verify()->damages.empty());
 }
 
 }  // namespace braid::test
