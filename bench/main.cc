@@ -5,7 +5,7 @@
 int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-    bench::describe_place();
+    for (const auto& [name, value] : bench::place_facts()) benchmark::AddCustomContext(name, value);
     benchmark::RunSpecifiedBenchmarks();
     benchmark::ClearRegisteredBenchmarks();  // closes the stores that they keep
     benchmark::Shutdown();

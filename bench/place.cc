@@ -1,6 +1,5 @@
 #include "bench/place.h"
 
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -79,6 +78,18 @@ std::string io_used() {
     return store.stat().io;
 }
 
+void warn(const Mount& mount) {
+#ifndef __OPTIMIZE__
+    fmt::print(stderr, "*** built without optimisation ***\n");
+#endif
+    if (mount.type == "tmpfs" || mount.type == "ramfs")
+        fmt::print(
+            stderr,
+            "*** {} is memory ({}): a flush does nothing there; set BRAID_BENCH_DIR to a disk "
+            "***\n",
+            place(), mount.type);
+}
+
 }  // namespace
 
 void give_up(const std::string& what) {
@@ -100,26 +111,19 @@ braid::Io io_asked() {
     return braid::Io::automatic;
 }
 
-void describe_place() {
+std::vector<std::pair<std::string, std::string>> place_facts() {
     const Mount mount = mount_of(std::filesystem::canonical(place()));
     utsname system{};
     ::uname(&system);
-    benchmark::AddCustomContext("directory", place());
-    benchmark::AddCustomContext("file system", mount.type);
-    benchmark::AddCustomContext("device", mount.device);
-    benchmark::AddCustomContext("kernel", fmt::format("{} {}", system.release, system.machine));
-    benchmark::AddCustomContext("processor", processor());
-    benchmark::AddCustomContext("threads", fmt::format("{}", std::thread::hardware_concurrency()));
-    benchmark::AddCustomContext("payload", fmt::format("{} bytes", payload_bytes));
-    benchmark::AddCustomContext("io", io_used());
-#ifndef __OPTIMIZE__
-    fmt::print(stderr, "braid-bench: *** built without optimisation ***\n");
-#endif
-    if (mount.type == "tmpfs" || mount.type == "ramfs")
-        fmt::print(stderr,
-                   "braid-bench: *** {} is memory ({}): a flush does nothing there; set "
-                   "BRAID_BENCH_DIR to a disk ***\n",
-                   place(), mount.type);
+    warn(mount);
+    return {{"directory", place()},
+            {"file system", mount.type},
+            {"device", mount.device},
+            {"kernel", fmt::format("{} {}", system.release, system.machine)},
+            {"processor", processor()},
+            {"threads", fmt::format("{}", std::thread::hardware_concurrency())},
+            {"payload", fmt::format("{} bytes", payload_bytes)},
+            {"io", io_used()}};
 }
 
 Scratch::Scratch() : path_(made_in(place())) {}

@@ -4,6 +4,7 @@
 #include <braid/result.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace bench {
 
@@ -14,9 +15,9 @@ const std::string& place();
 /// What `BRAID_BENCH_IO` asks the stores to write with: auto (unset too), uring or posix.
 braid::Io io_asked();
 
-/// Adds to the report what its figures depend on: file system, device, kernel, processor, I/O.
-/// Warns on stderr when the place is memory, where no durable figure means anything.
-void describe_place();
+/// What figures depend on, names and values: file system, device, kernel, processor, I/O. Warns on
+/// stderr when the place is memory, where no durable figure means anything.
+std::vector<std::pair<std::string, std::string>> place_facts();
 
 /// A directory of its own in `place`, removed with all that is in it.
 class Scratch {

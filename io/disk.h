@@ -56,7 +56,7 @@ public:
     [[nodiscard]] virtual Result<std::unique_ptr<Lock>> lock(const std::string& name,
                                                              std::uint64_t wait_ns) = 0;
     /// A queue for one engine thread, `depth` requests at least. The ring keeps `lock` held until
-    /// the kernel has finished the last write of a killed process (EVIDENCE rule 18).
+    /// the kernel has finished the last write of a killed process.
     [[nodiscard]] virtual Result<std::unique_ptr<Queue>> make_queue(std::size_t depth,
                                                                     Lock* lock) = 0;
 

@@ -1,5 +1,5 @@
 // Power cuts at every change that a store makes to its disk, and again in the recoveries: rules 1,
-// 2, 8, 9, 10, 20 and 22 of docs/testing.md.
+// 2, 8, 9, 10, 19, 20 and 22 of docs/testing.md.
 //
 //   BRAID_SEED=n      explores the random workload of that seed only
 //   BRAID_SEQUENCE=n  explores that short sequence only

@@ -223,7 +223,7 @@ void lie_everywhere(const SampleStore& store, const char* test) {
     }
 }
 
-TEST_CASE("damage: lengths that lie are bounded before they are used (EVIDENCE 6, rule 5)") {
+TEST_CASE("damage: lengths that lie are bounded before they are used (rule 5)") {
     if (test::io() == Io::posix) return;
     const char* test = "damage: lengths that lie*";
     lie_everywhere(make_small_store(), test);

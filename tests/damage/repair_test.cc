@@ -99,7 +99,7 @@ TEST_CASE("repair: a sound store is left as it is") {
     }
 }
 
-TEST_CASE("repair: indexes and headers are made again from the frames (EVIDENCE 6, rule 21)") {
+TEST_CASE("repair: indexes and headers are made again from the frames (rule 21)") {
     if (is_second_run()) return;
     const SampleStore store = make_large_store();
     for (const std::string& file : store.files) {
@@ -219,7 +219,7 @@ void check_left(SimDisk& disk, const std::string& file) {
     CHECK(all_bytes(disk) == before);
 }
 
-TEST_CASE("repair: what nothing makes up for is left alone (EVIDENCE 6, rules 3 and 23)") {
+TEST_CASE("repair: what nothing makes up for is left alone (rules 3 and 23)") {
     if (is_second_run()) return;
     const SampleStore store = make_small_store();
     SUBCASE("a frame in a pack") {

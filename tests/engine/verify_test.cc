@@ -1,4 +1,8 @@
 // Every byte that the store vouches for is changed once: opening or verify must name its file.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
 #include "engine/engine.h"
 #include "engine/transaction_body.h"
 #include "tests/engine/store_fixture.h"
@@ -82,6 +86,26 @@ TEST_CASE("verify notices every changed byte of packs, segment files and atteste
         if (file.starts_with("log-"))
             check_every_byte(disk, file, io::block_bytes, last_used_block(bytes));
     }
+}
+
+TEST_CASE("verify: a file that isn't the store's is reported, and stays (rule 23)") {
+    StoreFixture fixture;
+    const std::vector<std::string> strangers{"notes.txt", "pack-000777",
+                                             "segment-000009-000001.old"};
+    for (const std::string& name : strangers)
+        std::ofstream(fixture.directory() + "/" + name) << "somebody else's";
+    for (std::uint64_t round = 0; round < 3; ++round) {
+        must_append(*fixture, "sp", "a", 100 * round + 1, 100 * round + 100);
+        REQUIRE(fixture->drain());
+        REQUIRE(fixture->trim("sp", "a", 100 * round + 50));
+        fixture.reopen();
+    }
+    std::vector<std::string> reported = fixture->verify()->unknown_files;
+    std::sort(reported.begin(), reported.end());
+    // A pack that no catalog names may be what a drain left that a crash cut short.
+    CHECK(reported == std::vector<std::string>{"notes.txt", "segment-000009-000001.old"});
+    for (const std::string& name : strangers)
+        CHECK(std::filesystem::file_size(fixture.directory() + "/" + name) == 15);
 }
 
 }  // namespace

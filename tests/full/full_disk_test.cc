@@ -1,5 +1,5 @@
 // Runs a store until its file system is full, frees space, and goes on in the same process; then
-// opens it while it is full, and when it isn't any more (EVIDENCE rules 14 and 15).
+// opens it while it is full, and when it isn't any more (rules 14 and 15 of docs/testing.md).
 //
 //   full_disk_test --directory DIRECTORY [--io uring|posix] [--limit files] [--seed N]
 //
@@ -125,7 +125,7 @@ private:
         return std::move(*answer);
     }
 
-    /// Commits one. What is refused got no number (EVIDENCE rule 14), and is forgotten.
+    /// Commits one. What is refused got no number (rule 14), and is forgotten.
     bool commit_one() {
         const std::size_t bytes = random_() % 16 == 0 ? 100'000 : random_() % 8'000;
         std::string payload = payload_of(payloads_.size(), bytes);

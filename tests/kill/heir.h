@@ -9,7 +9,7 @@ namespace braid::kill {
 
 /// Takes the exclusive lock of a store's directory the moment that it is free, and sees whether
 /// anybody still writes there: who holds the lock is alone, and no write of a dead process lands
-/// any more (EVIDENCE rule 18). Returns what is wrong, in words; empty: nothing.
+/// any more (rule 18). Returns what is wrong, in words; empty: nothing.
 [[nodiscard]] std::string check_alone(const std::string& directory);
 
 // Each is the whole life of a forked process.

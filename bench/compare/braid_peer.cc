@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <atomic>
+#include <braid/store.hpp>
+
+#include "bench/compare/peer.h"
+#include "bench/place.h"
+#include "bench/records.h"
+
+namespace bench {
+namespace {
+
+constexpr std::uint64_t in_flight_max = 16'384;
+
+class BraidSession : public Session {
+public:
+    BraidSession(braid::Store& store, const std::vector<std::string>& names, bool durable)
+        : transaction_(store.begin()),
+          names_(names),
+          durability_(durable ? braid::Durability::durable : braid::Durability::buffered) {}
+
+    void commit(std::span<const Append> appends) override {
+        fill(appends);
+        must(transaction_.commit(durability_));
+    }
+
+protected:
+    void fill(std::span<const Append> appends) {
+        for (const Append& append : appends)
+            transaction_.append(space, names_[append.segment], append.payload);
+    }
+    braid::Transaction transaction_;
+
+private:
+    const std::vector<std::string>& names_;
+    braid::Durability durability_;
+};
+
+/// Sends commits without waiting, up to `in_flight_max` of them.
+class BraidAsyncSession : public BraidSession {
+public:
+    using BraidSession::BraidSession;
+
+    void commit(std::span<const Append> appends) override {
+        if (++sent_ % (in_flight_max / 2) == 0) wait_for(sent_ - in_flight_max / 2);
+        fill(appends);
+        transaction_.commit_async([this](braid::Result<braid::Receipt> receipt) {
+            must(std::move(receipt));
+            const std::uint64_t now = done_.fetch_add(1, std::memory_order_acq_rel) + 1;
+            if (now == awaited_.load(std::memory_order_acquire)) done_.notify_one();
+        });
+    }
+    void finish() override { wait_for(sent_); }
+
+private:
+    /// Callbacks come one after another, in the order of the commits.
+    void wait_for(std::uint64_t count) {
+        awaited_.store(count, std::memory_order_release);
+        for (std::uint64_t now = 0; (now = done_.load(std::memory_order_acquire)) < count;)
+            done_.wait(now, std::memory_order_acquire);
+    }
+
+    std::uint64_t sent_ = 0;
+    std::atomic<std::uint64_t> done_{0};
+    std::atomic<std::uint64_t> awaited_{0};
+};
+
+class BraidPeer : public Peer {
+public:
+    explicit BraidPeer(const Setup& setup)
+        : durable_(setup.durable),
+          store_(must(braid::Store::open(setup.directory, {.create = true, .io = io_asked()}))) {
+        for (std::uint32_t segment = 0; segment < setup.segments; ++segment)
+            names_.push_back(segment_name(segment));
+    }
+    std::unique_ptr<Session> session() override {
+        return std::make_unique<BraidSession>(store_, names_, durable_);
+    }
+    std::unique_ptr<Session> async_session() override {
+        return std::make_unique<BraidAsyncSession>(store_, names_, durable_);
+    }
+    /// It flushes by itself, every 10 ms.
+    void flush() override {}
+
+private:
+    bool durable_;
+    braid::Store store_;
+    std::vector<std::string> names_;
+};
+
+}  // namespace
+
+PeerKind braid_peer() {
+    return {"braid", "defaults; a buffered commit is flushed within 10 ms",
+            [](const Setup& setup) { return std::make_unique<BraidPeer>(setup); }};
+}
+
+}  // namespace bench

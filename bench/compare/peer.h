@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bench {
+
+/// One record of a commit: to which of the run's segments, and what.
+struct Append {
+    std::uint32_t segment = 0;
+    std::string_view payload;
+};
+
+/// What a peer is opened for.
+struct Setup {
+    std::string directory;       ///< empty, its own
+    std::uint32_t segments = 1;  ///< numbered from 0
+    bool durable = true;         ///< commits are on the disk when they return
+};
+
+/// A thread's access to a peer. Ends the program where something fails.
+class Session {
+public:
+    virtual ~Session() = default;
+    /// Commits all of it as one transaction, each record behind the last one of its segment.
+    virtual void commit(std::span<const Append> appends) = 0;
+    /// Waits for commits that are still under way.
+    virtual void finish() {}
+};
+
+/// A store with a run's segments, empty at first.
+class Peer {
+public:
+    virtual ~Peer() = default;
+    /// For one thread; several may be used at once.
+    virtual std::unique_ptr<Session> session() = 0;
+    /// One whose commits return before they are durable, with thousands under way; null where
+    /// there is no such thing.
+    virtual std::unique_ptr<Session> async_session() { return nullptr; }
+    /// Makes what was committed durable; called every 10 ms where commits aren't.
+    virtual void flush() = 0;
+};
+
+/// A peer that can be measured.
+struct PeerKind {
+    std::string name;
+    std::string configuration;  ///< in words: version and what differs from its defaults
+    std::function<std::unique_ptr<Peer>(const Setup&)> open;
+};
+
+/// Those that this program was built with; Braid comes first.
+const std::vector<PeerKind>& peer_kinds();
+
+// One for each file; the list above knows which are there.
+PeerKind braid_peer();
+PeerKind floor_direct_peer();
+PeerKind floor_fdatasync_peer();
+PeerKind leveldb_peer();
+PeerKind lmdb_peer();
+PeerKind rocksdb_peer();
+PeerKind sqlite_peer();
+
+/// "segment-000000" and so on: what Braid calls the run's segments.
+std::string segment_name(std::uint32_t segment);
+
+}  // namespace bench

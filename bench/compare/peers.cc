@@ -1,0 +1,31 @@
+#include <fmt/format.h>
+
+#include "bench/compare/peer.h"
+
+namespace bench {
+
+std::string segment_name(std::uint32_t segment) {
+    return fmt::format("segment-{:06}", segment);
+}
+
+const std::vector<PeerKind>& peer_kinds() {
+    static const std::vector<PeerKind> kinds{
+        braid_peer(),
+#ifdef BENCH_HAS_ROCKSDB
+        rocksdb_peer(),
+#endif
+#ifdef BENCH_HAS_LEVELDB
+        leveldb_peer(),
+#endif
+#ifdef BENCH_HAS_LMDB
+        lmdb_peer(),
+#endif
+#ifdef BENCH_HAS_SQLITE
+        sqlite_peer(),
+#endif
+        floor_direct_peer(), floor_fdatasync_peer(),
+    };
+    return kinds;
+}
+
+}  // namespace bench
