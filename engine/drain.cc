@@ -160,18 +160,22 @@ void Drain::collect_trim() {
     record_.pack_trims = trim_->packs;
 }
 
+Drain::Work& Drain::work_of(const segment::TailNode& node) noexcept {
+    return work_[static_cast<const SegmentState*>(node.owner)->drain_work - 1];
+}
+
 void Drain::assign() {
     for (const segment::TailNode* node : nodes_) {
         auto* segment = static_cast<SegmentState*>(node->owner);
-        Work*& work = work_of_[segment];
-        if (work == nullptr) {
-            work = &work_.emplace_back();
-            work->segment = segment;
-            work->update = segment->drained;
-            work->update.segment = segment->id;
-            work->update.first_timestamp = segment->first_timestamp;
+        if (segment->drain_work == 0) {
+            Work& work = work_.emplace_back();
+            segment->drain_work = static_cast<std::uint32_t>(work_.size());
+            work.segment = segment;
+            work.update = segment->drained;
+            work.update.segment = segment->id;
+            work.update.first_timestamp = segment->first_timestamp;
         }
-        work->frames_bytes += node->view().padded_length();
+        work_of(*node).frames_bytes += node->view().padded_length();
     }
     for (Work& work : work_) {
         if (work.frames_bytes < target_.options.piece_bytes_min) continue;
@@ -243,9 +247,25 @@ Result<void> Drain::open_outputs() {
     return {};
 }
 
+/// So that nothing is copied while they grow. Indexes and order come on top, and seldom go beyond.
+void Drain::reserve_outputs(std::size_t pack_header_bytes) {
+    constexpr std::size_t order_bytes_a_frame = 6;
+    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes +
+                             nodes_.size() * (segment::extent_header_bytes + order_bytes_a_frame);
+    for (const Work& work : work_) {
+        if (work.piece == 0)
+            pack_bytes += work.frames_bytes;
+        else
+            outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
+                                                      4 * io::block_bytes);
+    }
+    outputs_.front().bytes.reserve(pack_bytes);
+}
+
 void Drain::build() {
     const auto header = segment::make_pack_header(target_.store, record_.packs.front().number);
     auto& pack = outputs_.front().bytes;
+    reserve_outputs(sizeof header);
     pack.resize(sizeof header);
     std::memcpy(pack.data(), &header, sizeof header);
     for (const segment::TailNode* node : nodes_) build_frame(*node);
@@ -262,7 +282,7 @@ void Drain::build() {
 }
 
 void Drain::build_frame(const segment::TailNode& node) {
-    Work& work = *work_of_[static_cast<SegmentState*>(node.owner)];
+    Work& work = work_of(node);
     const segment::FrameView frame = node.view();
     index::SegmentUpdate& update = work.update;
     index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
@@ -406,8 +426,8 @@ void Drain::give_up() {
     segments_shown_ = 0;
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
+    for (const Work& work : work_) work.segment->drain_work = 0;
     work_.clear();
-    work_of_.clear();
     nodes_.clear();
     chunks_.clear();
     order_ = {};

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <braid/result.hpp>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -80,8 +78,10 @@ private:
     void collect_trim();
     void assign();
     [[nodiscard]] Result<void> open_outputs();
+    void reserve_outputs(std::size_t pack_header_bytes);
     void build();
     void build_frame(const segment::TailNode& node);
+    [[nodiscard]] Work& work_of(const segment::TailNode& node) noexcept;
     void finish_piece(Work& work);
     void note_names();
     void finish_record();
@@ -109,8 +109,7 @@ private:
     // Of the drain under way.
     std::vector<std::shared_ptr<segment::Chunk>> chunks_;
     std::vector<const segment::TailNode*> nodes_;  // in position order
-    std::deque<Work> work_;
-    boost::unordered_flat_map<const SegmentState*, Work*> work_of_;
+    std::vector<Work> work_;
     std::vector<Output> outputs_;  // the pack first
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;

@@ -67,7 +67,7 @@ void Engine::begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> 
                            std::uint64_t capacity, Threads threads) {
     std::function<void()> drive;
     if (threads == Threads::none) drive = [this] { drive_simulated_log(); };
-    group_ = std::make_unique<GroupCommit>(std::move(files), std::move(writer), capacity,
+    group_ = std::make_unique<GroupCommit>(*disk_, std::move(files), std::move(writer), capacity,
                                            watermarks_, log_signal_, std::move(drive));
 }
 
@@ -190,8 +190,8 @@ Result<void> Engine::make_room(const Sequencer::Need& need) {
 Engine::Submitted Engine::await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
                                 CommitCallback* callback) {
     if (callback == nullptr) {
-        ++batch->waiters;
-        return {std::move(answer), std::move(batch)};
+        const bool leads = group_->add_waiter(*batch);
+        return {std::move(answer), std::move(batch), leads};
     }
     batch->callbacks.push_back({std::move(*callback), std::move(answer)});
     return {Receipt{}, std::move(batch)};
@@ -214,6 +214,14 @@ void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std:
     const bool begins_batch = batch.body.bytes == item_bytes && due_ns != never;
     if (begins_batch || due_ns == 0 || log_thread_idle_.load()) log_signal_.raise();
     if (arena_->bytes() > options_.tail_bytes_max / 2) drain_signal_.raise();
+}
+
+/// When the log thread is to write the batch. One that is due already needn't look at the clock.
+std::uint64_t Engine::due_of(const CommitBatch& batch, bool buffered, bool has_callback) const {
+    if (!buffered) return has_callback ? 0 : never;
+    if (batch.due_ns != never) return never;
+    return monotonic_ns() +
+           static_cast<std::uint64_t>(std::chrono::nanoseconds(options_.flush_interval).count());
 }
 
 Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
@@ -240,33 +248,29 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
             if (auto room = make_room(need); !room) return {room.error(), nullptr};
             continue;
         }
-        const std::uint64_t due =
-            buffered
-                ? monotonic_ns() + static_cast<std::uint64_t>(
-                                       std::chrono::nanoseconds(options_.flush_interval).count())
-                : (callback != nullptr ? 0 : never);
         Sequencer::Sequenced done = sequencer_->reserve(body, need);
-        std::shared_ptr<CommitBatch> batch = group_->open_batch(need.item_bytes);
+        CommitBatch& batch = group_->open_batch(need.item_bytes);
+        const std::uint64_t due = due_of(batch, buffered, callback != nullptr);
         // From here on nothing allocates, nothing can be refused.
         sequencer_->sequence(body, need, now, done);
-        group_->join(*batch, done.items, done.receipt.last_position, done.receipt.transaction, due);
+        group_->join(batch, done.items, done.receipt.last_position, done.receipt.transaction, due);
         ++commits_;
         records_ += done.receipt.last_position - done.receipt.first_position + 1;
-        wake_threads(*batch, done.items.size(), due);
+        wake_threads(batch, done.items.size(), due);
         if (is_planted(PlantedFault::durable_mark_early))
             watermarks_.raise_durable(done.receipt.last_position);
         if (buffered) {
             watermarks_.raise_committed(done.receipt.last_position);
             return {std::move(done.receipt), nullptr};
         }
-        return await(std::move(batch), std::move(done.receipt), callback);
+        return await(group_->newest(), std::move(done.receipt), callback);
     }
 }
 
 Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     if (options_.read_only) return *refusal();
     Submitted submitted = submit(body, durability, nullptr);
-    if (submitted.batch != nullptr && !group_->wait(*submitted.batch))
+    if (submitted.batch != nullptr && !group_->wait(*submitted.batch, submitted.leads))
         return GroupCommit::after_failure(submitted.result, *submitted.batch->error);
     return std::move(submitted.result);
 }
@@ -280,14 +284,15 @@ void Engine::commit_async(TransactionBody& body, CommitCallback callback, Durabi
 Result<void> Engine::sync() {
     if (options_.read_only) return {};
     std::shared_ptr<CommitBatch> newest;
+    bool leads = false;
     {
         const std::scoped_lock lock(group_->mutex);
         if (group_->failure()) return *group_->failure();
         newest = group_->newest();
         if (newest == nullptr) return {};
-        ++newest->waiters;
+        leads = group_->add_waiter(*newest);
     }
-    if (!group_->wait(*newest)) return *newest->error;
+    if (!group_->wait(*newest, leads)) return *newest->error;
     return {};
 }
 

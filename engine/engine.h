@@ -96,19 +96,22 @@ private:
     struct Submitted {
         Result<Receipt> result;
         std::shared_ptr<CommitBatch> batch;
+        bool leads = false;  ///< the waiting thread is to write it
     };
     /// Without a callback a thread is going to wait; a callback is moved from if a batch takes it.
     [[nodiscard]] Submitted submit(TransactionBody& body, Durability durability,
                                    CommitCallback* callback);
     [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, Durability durability,
                                                CommitCallback* callback);
-    [[nodiscard]] static Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
-                                         CommitCallback* callback);
+    [[nodiscard]] Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
+                                  CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
     [[nodiscard]] Result<void> finish_work();
     [[nodiscard]] std::optional<Error> refusal() const;
     [[nodiscard]] bool fits(const Sequencer::Need& need) const;
     [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);
+    [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
+                                       bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool wants_drain() const;
     /// Drains until nothing durable is left in memory. Waits for a drain that is under way.

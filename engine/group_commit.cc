@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <limits>
+#include <thread>
 
 #include "io/planted.h"
 
@@ -19,10 +20,11 @@ constexpr std::uint64_t spare_bytes_max = 4 << 20;
 
 }  // namespace
 
-GroupCommit::GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
-                         std::uint64_t capacity, Watermarks& watermarks, Signal& log_thread,
-                         std::function<void()> drive)
-    : watermarks_(watermarks),
+GroupCommit::GroupCommit(io::Disk& disk, wal::LogFiles files,
+                         std::unique_ptr<wal::LogWriter> writer, std::uint64_t capacity,
+                         Watermarks& watermarks, Signal& log_thread, std::function<void()> drive)
+    : disk_(disk),
+      watermarks_(watermarks),
       log_thread_(log_thread),
       drive_(std::move(drive)),
       files_(std::move(files)),
@@ -46,12 +48,12 @@ const wal::LogFiles::Taken* GroupCommit::unassigned() const {
 
 bool GroupCommit::extends_batch(std::uint64_t item_bytes) const {
     return !queue_.empty() && queue_.back()->file == assigned_file_ &&
+           queue_.back()->body.bytes != 0 &&
            queue_.back()->body.bytes + item_bytes <= full_batch_bytes;
 }
 
 std::uint64_t GroupCommit::log_cost(std::uint64_t item_bytes) const {
-    if (!extends_batch(item_bytes) || queue_.back()->body.bytes == 0)
-        return wal::batch_bytes(item_bytes);
+    if (!extends_batch(item_bytes)) return wal::batch_bytes(item_bytes);
     const std::uint64_t bytes = queue_.back()->body.bytes;
     return wal::batch_bytes(bytes + item_bytes) - wal::batch_bytes(bytes);
 }
@@ -84,30 +86,34 @@ void GroupCommit::reserve_callback(CommitBatch& batch) {
     reserve_one(batch.callbacks);
 }
 
-std::shared_ptr<CommitBatch> GroupCommit::open_batch(std::uint64_t item_bytes) {
+CommitBatch& GroupCommit::open_batch(std::uint64_t item_bytes) {
+    // One that was opened, and never joined since memory ran out, would bar the way.
+    if (!queue_.empty() && queue_.back()->body.bytes == 0) queue_.pop_back();
     const bool next_file = log_cost(item_bytes) > assigned_room_;
-    if (next_file || !extends_batch(item_bytes)) {
-        auto batch = std::make_shared<CommitBatch>();
-        batch->body.pieces.reserve(1);
-        batch->callbacks.reserve(1);
-        if (!spare_memory_.empty()) {
-            batch->memory = std::move(spare_memory_.back());
-            spare_memory_.pop_back();
-        }
-        reserve_memory(*batch, item_bytes);
-        queue_.push_back(batch);
-        if (next_file) {
-            assigned_room_ = usable(unassigned()->capacity);
-            ++assigned_file_;
-        }
-        batch->file = assigned_file_;
-        return batch;
-    }
+    if (next_file || !extends_batch(item_bytes)) return begin_batch(item_bytes, next_file);
     CommitBatch& batch = *queue_.back();
     reserve_one(batch.body.pieces);
     reserve_one(batch.callbacks);
     reserve_memory(batch, batch.body.bytes + item_bytes);
-    return queue_.back();
+    return batch;
+}
+
+CommitBatch& GroupCommit::begin_batch(std::uint64_t item_bytes, bool next_file) {
+    auto batch = std::make_shared<CommitBatch>();
+    batch->body.pieces.reserve(1);
+    batch->callbacks.reserve(1);
+    if (!spare_memory_.empty()) {
+        batch->memory = std::move(spare_memory_.back());
+        spare_memory_.pop_back();
+    }
+    reserve_memory(*batch, item_bytes);
+    queue_.push_back(std::move(batch));
+    if (next_file) {
+        assigned_room_ = usable(unassigned()->capacity);
+        ++assigned_file_;
+    }
+    queue_.back()->file = assigned_file_;
+    return *queue_.back();
 }
 
 void GroupCommit::join(CommitBatch& batch, Bytes items, Position last_position,
@@ -135,9 +141,9 @@ void GroupCommit::hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept {
     }
 }
 
-CommitBatch* GroupCommit::first_waited_for() const {
+std::shared_ptr<CommitBatch> GroupCommit::first_waited_for() const {
     for (const auto& batch : queue_)
-        if (batch->waiters != 0) return batch.get();
+        if (batch->waiters != 0) return batch;
     return nullptr;
 }
 
@@ -237,14 +243,36 @@ Error GroupCommit::after_failure(const Result<Receipt>& answer, const Error& unk
     }
 }
 
-void GroupCommit::wake(const Batches& done) {
+/// Who is woken before the next leader will be in its batch; who is woken after, in the one behind
+/// it. So as many come first as take about half a flush to wake: where a flush is slow, all share
+/// the next one; where the processor is the limit, the next flush runs while the others are woken.
+void GroupCommit::wake(const Batches& done, const CommitBatch* own, const CommitBatch* next,
+                       std::uint64_t flush_ns) {
+    constexpr std::uint64_t wake_ns = 2'000;  // to wake a thread that commits again
+    std::uint64_t early = next == nullptr ? 0 : flush_ns / 2 / wake_ns;
+    for (const auto& batch : done) batch->state.store(CommitBatch::done, std::memory_order_release);
+    const auto sleepers = [&](const CommitBatch& batch) {
+        return batch.waiters - (&batch == own ? 1 : 0);
+    };
     for (const auto& batch : done) {
-        batch->state.store(CommitBatch::done, std::memory_order_release);
-        io::futex_wake(batch->state);
+        const auto count = std::min<std::uint64_t>(early, sleepers(*batch));
+        if (count != 0) io::futex_wake(batch->state, static_cast<int>(count));
+        early -= count;
+    }
+    if (next != nullptr) io::futex_wake(next->state, 1);
+    for (const auto& batch : done) {
+        if (sleepers(*batch) != 0) io::futex_wake(batch->state);
         for (CommitBatch::Callback& callback : batch->callbacks)
             callback.call(batch->error ? after_failure(callback.result, *batch->error)
                                        : std::move(callback.result));
     }
+}
+
+void GroupCommit::collect(Batches& done) {
+    if (const auto left = writer_->take_left()) left_.push_back(*left);
+    finish_written(done);
+    if (writer_->error() && !failure_) fail_all(done);
+    keep_spare_memory();
 }
 
 bool GroupCommit::advance(io::Queue& queue, bool block) {
@@ -252,12 +280,9 @@ bool GroupCommit::advance(io::Queue& queue, bool block) {
     Batches done;
     {
         const std::scoped_lock lock(mutex);
-        if (const auto left = writer_->take_left()) left_.push_back(*left);
-        finish_written(done);
-        if (writer_->error() && !failure_) fail_all(done);
-        keep_spare_memory();
+        collect(done);
     }
-    wake(done);
+    wake(done, nullptr, nullptr, 0);
     return moved || !done.empty();
 }
 
@@ -279,44 +304,89 @@ void GroupCommit::settle(io::Queue& queue) {
     } while (is_unsettled());
 }
 
-void GroupCommit::stop_leading() {
-    const std::scoped_lock lock(mutex);
+std::shared_ptr<CommitBatch> GroupCommit::hand_over() noexcept {
     leading_ = false;
-    if (queue_.empty()) return;
+    if (queue_.empty()) return nullptr;
     // Who waits for a later batch leads the earlier ones as well.
-    CommitBatch* next = first_waited_for();
-    if (next == nullptr) return log_thread_.raise();
+    std::shared_ptr<CommitBatch> next = first_waited_for();
+    if (next == nullptr) {
+        log_thread_.raise();
+        return nullptr;
+    }
+    leading_ = true;
     next->state.store(CommitBatch::lead, std::memory_order_release);
-    io::futex_wake(next->state, 1);
+    return next;
 }
 
-void GroupCommit::lead_one() {
+void GroupCommit::stop_leading() {
+    std::shared_ptr<CommitBatch> next;
+    {
+        const std::scoped_lock lock(mutex);
+        next = hand_over();
+    }
+    wake({}, nullptr, next.get(), 0);
+}
+
+/// Whoever shared the last flush may be about to commit again. The first one back would lead a
+/// batch of its own, and all others wait for it to be flushed: so it lets them run first, for a
+/// small part of what a flush takes, and only right after one.
+void GroupCommit::await_company() {
+    constexpr std::uint64_t patience_ns_max = 50'000;
+    const std::uint64_t patience_ns = std::min(last_flush_ns_ / 4, patience_ns_max);
+    const auto company = [this] {
+        const std::scoped_lock lock(mutex);
+        std::uint64_t waiters = 0;
+        for (const auto& batch : queue_) waiters += batch->waiters;
+        return waiters;
+    };
+    while (company() < last_waiters_ && disk_.monotonic_ns() - last_flushed_ns_ < patience_ns)
+        std::this_thread::yield();
+}
+
+void GroupCommit::lead_one(const CommitBatch& own) {
+    if (last_waiters_ > 1) await_company();
+    const std::uint64_t start = disk_.monotonic_ns();
     while (take_next(*blocking_queue_, false) && writer_->submitted_batches() == batches_)
         settle(*blocking_queue_);  // that was a roll; the batch comes next
-    settle(*blocking_queue_);
-    stop_leading();
+    do {
+        writer_->step(*blocking_queue_, true);
+    } while (is_unsettled());
+    const std::uint64_t end = disk_.monotonic_ns();
+    const std::uint64_t flush_ns = end - start;
+    Batches done;
+    std::shared_ptr<CommitBatch> next;
+    {
+        const std::scoped_lock lock(mutex);
+        collect(done);
+        last_flush_ns_ = flush_ns;
+        last_flushed_ns_ = end;
+        last_waiters_ = 0;
+        for (const auto& batch : done) last_waiters_ += batch->waiters;
+        next = hand_over();
+    }
+    wake(done, &own, next.get(), flush_ns);
 }
 
-bool GroupCommit::wait(CommitBatch& batch) {
-    while (batch.state.load(std::memory_order_acquire) != CommitBatch::done) {
-        std::unique_lock lock(mutex);
-        if (batch.state.load(std::memory_order_acquire) == CommitBatch::done) break;
-        if (!leading_) {
-            leading_ = true;
-            lock.unlock();
-            lead_one();
-            continue;
-        }
-        // Somebody leads. A call to lead that came too late must not keep this thread awake.
-        std::uint32_t called = CommitBatch::lead;
-        batch.state.compare_exchange_strong(called, CommitBatch::waiting);
-        lock.unlock();
+bool GroupCommit::add_waiter(CommitBatch& batch) noexcept {
+    ++batch.waiters;
+    return !std::exchange(leading_, true);
+}
+
+/// Whoever hands the role over to this batch marks it: one of its waiters takes the mark, and
+/// leads.
+bool GroupCommit::wait(CommitBatch& batch, bool leads) {
+    for (;;) {
+        if (leads) lead_one(batch);
+        std::uint32_t state = CommitBatch::lead;
+        leads = batch.state.compare_exchange_strong(state, CommitBatch::waiting,
+                                                    std::memory_order_acquire);
+        if (leads) continue;
+        if (state == CommitBatch::done) return !batch.error;
         if (drive_)
             drive_();
         else
             io::futex_wait(batch.state, CommitBatch::waiting);
     }
-    return !batch.error;
 }
 
 bool GroupCommit::lead_due(io::Queue& queue, std::uint64_t now_ns) {

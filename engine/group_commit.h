@@ -50,8 +50,9 @@ class GroupCommit {
 public:
     /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where
     /// there are no threads, moves the writes that somebody else's queue has in flight.
-    GroupCommit(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer, std::uint64_t capacity,
-                Watermarks& watermarks, Signal& log_thread, std::function<void()> drive);
+    GroupCommit(io::Disk& disk, wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
+                std::uint64_t capacity, Watermarks& watermarks, Signal& log_thread,
+                std::function<void()> drive);
 
     std::mutex mutex;  ///< of the sequencer and of everything marked (L) here
 
@@ -60,7 +61,7 @@ public:
     /// (L) The batch that a transaction of so many bytes, which `admits` let pass, will be in, with
     /// memory for it and one more callback. May throw std::bad_alloc, and has then changed nothing
     /// that counts.
-    [[nodiscard]] std::shared_ptr<CommitBatch> open_batch(std::uint64_t item_bytes);
+    [[nodiscard]] CommitBatch& open_batch(std::uint64_t item_bytes);
     /// (L) Adds the transaction, sequenced since, to that batch. `due_ns`: when the log thread must
     /// have begun to write it, if nobody else has.
     void join(CommitBatch& batch, Bytes items, Position last_position,
@@ -88,9 +89,12 @@ public:
     };
     [[nodiscard]] Pulse pulse();
 
-    /// Waits until the batch is done, leading if nobody does; `waiters` was raised under the lock.
-    /// Blocks. False if the batch failed: its `error` says why.
-    [[nodiscard]] bool wait(CommitBatch& batch);
+    /// (L) Counts a blocking committer of the batch, who then must `wait`: as its leader, if this
+    /// is true.
+    [[nodiscard]] bool add_waiter(CommitBatch& batch) noexcept;
+    /// Waits until the batch is done, leading when it is this thread's turn. Blocks. False if the
+    /// batch failed: its `error` says why.
+    [[nodiscard]] bool wait(CommitBatch& batch, bool leads);
     /// The log thread's turn: writes batches through its queue until none is due at `now_ns` and
     /// nothing is in flight, unless somebody else leads. False if there was nothing to do. May
     /// throw std::bad_alloc, and has then changed nothing.
@@ -118,13 +122,14 @@ public:
 
 private:
     /// The first batch in the queue that somebody waits for: its waiter can lead.
-    [[nodiscard]] CommitBatch* first_waited_for() const;
+    [[nodiscard]] std::shared_ptr<CommitBatch> first_waited_for() const;
     void tell_left_files();
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.
     [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;
     /// Whether the open batch has room for so many bytes.
     [[nodiscard]] bool extends_batch(std::uint64_t item_bytes) const;
+    [[nodiscard]] CommitBatch& begin_batch(std::uint64_t item_bytes, bool next_file);
     /// What they take of the assigned file.
     [[nodiscard]] std::uint64_t log_cost(std::uint64_t item_bytes) const;
     using Batches = std::list<std::shared_ptr<CommitBatch>>;
@@ -134,19 +139,28 @@ private:
     bool take_next(io::Queue& queue, bool only_full);
     /// Takes what the writer has finished and tells those who wait. False if nothing happened.
     bool advance(io::Queue& queue, bool block);
-    /// Advances until nothing is in flight.
+    /// Until nothing is in flight.
     void settle(io::Queue& queue);
+    /// (L) What is over, for better or worse.
+    void collect(Batches& done);
     /// Whether the leader has to stay: a write is under way, or, unless all is lost, a roll.
     [[nodiscard]] bool is_unsettled() const;
     void finish_written(Batches& done);
     void fail_all(Batches& done) noexcept;
-    static void wake(const Batches& done);
+    /// Tells those who wait for what is over, and calls the next leader, if there is one.
+    /// `own`: the batch of the calling thread, which needn't be woken.
+    static void wake(const Batches& done, const CommitBatch* own, const CommitBatch* next,
+                     std::uint64_t flush_ns);
     void keep_spare_memory() noexcept;
-    void lead_one();
+    void await_company();
+    void lead_one(const CommitBatch& own);
+    /// (L) Gives the role up, or to a waiter of the batch that is returned, who is to be called.
+    [[nodiscard]] std::shared_ptr<CommitBatch> hand_over() noexcept;
     void stop_leading();
     [[nodiscard]] std::optional<std::uint64_t> next_due() const;
     [[nodiscard]] bool is_due(std::uint64_t now_ns) const;
 
+    io::Disk& disk_;
     Watermarks& watermarks_;
     Signal& log_thread_;
     std::function<void()> drive_;
@@ -161,6 +175,9 @@ private:
     std::unique_ptr<wal::LogWriter> writer_;
     std::unique_ptr<io::Queue> blocking_queue_;
     std::uint64_t writer_capacity_ = 0;  // of the file being written
+    std::uint64_t last_flush_ns_ = 0;    // of the last batch that a committer wrote: how long,
+    std::uint64_t last_flushed_ns_ = 0;  // until when,
+    std::uint64_t last_waiters_ = 0;     // and for how many
 
     // Under `mutex`.
     std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet; has room

@@ -37,6 +37,8 @@ struct SegmentState {
         nullptr};                                    ///< newest node; pairs with readers' acquire
     std::atomic<std::uint64_t> drained_sequence{0};  ///< all up to here are in packs and pieces
 
+    std::uint32_t drain_work = 0;  ///< the drain's: 1 + index of its work on it; 0: none
+
     // What is drained: written by the drain under the publish lock, read by readers under it.
     index::SegmentUpdate drained;
     std::vector<segment::Piece> pieces;  ///< in sequence order, but for those trimmed wholly

@@ -42,16 +42,11 @@ bool is_met(const Expectation& expectation, Sequence last) {
 
 void Sequencer::resolve(TransactionBody& body) const {
     for (TransactionBody::Target& target : body.targets())
-        target.state = table_.find(target.space, target.segment);
-}
-
-void Sequencer::find_again(TransactionBody& body) const {
-    for (TransactionBody::Target& target : body.targets())
         if (target.state == nullptr) target.state = table_.find(target.space, target.segment);
 }
 
 std::optional<Error> Sequencer::judge(TransactionBody& body) const {
-    find_again(body);
+    resolve(body);
     std::vector<Conflict> conflicts;
     for (const TransactionBody::Demand& demand : body.demands()) {
         const TransactionBody::Target& target = body.targets()[demand.target];
@@ -81,7 +76,7 @@ void Sequencer::add_new_names(TransactionBody& body) {
     const auto is_new = [](const TransactionBody::Target& target) {
         return target.records != 0 && (target.state == nullptr || target.state->id == 0);
     };
-    std::vector<TransactionBody::Target>& targets = body.targets();
+    const std::span<TransactionBody::Target> targets = body.targets();
     if (std::none_of(targets.begin(), targets.end(), is_new)) return;
     const SegmentId first_segment = table_.next_segment();
     SegmentId next_segment = first_segment;

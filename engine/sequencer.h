@@ -17,7 +17,8 @@ public:
     Sequencer(SegmentTable& table, segment::Arena& arena, std::uint64_t store_seed)
         : table_(table), arena_(arena), store_seed_(store_seed) {}
 
-    /// Finds the states of the targets that exist. Any thread, before the lock.
+    /// Finds the states of the targets that exist and aren't found yet. Any thread; before the
+    /// lock, so that little of it is left to do under it.
     void resolve(TransactionBody& body) const;
 
     /// Judges all demands against what is sequenced; an error names each that isn't met.
@@ -61,7 +62,6 @@ private:
         SpaceState* space = nullptr;
         SegmentState* segment = nullptr;
     };
-    void find_again(TransactionBody& body) const;
     void add_new_names(TransactionBody& body);
     /// The id that the space has or will have; notes its name if it is new.
     SpaceId space_id(SpaceState& space);

@@ -40,9 +40,8 @@ Result<void> EngineThreads::start() {
 }
 
 EngineThreads::~EngineThreads() {
-    stopping_ = true;
-    engine_.log_signal_.raise();
-    engine_.drain_signal_.raise();
+    engine_.log_signal_.stop();
+    engine_.drain_signal_.stop();
     if (log_.joinable()) log_.join();
     if (drain_.joinable()) drain_.join();
 }
@@ -50,7 +49,7 @@ EngineThreads::~EngineThreads() {
 template <class Turn>
 void EngineThreads::run(Signal& signal, std::size_t queue_depth, Turn turn) {
     std::unique_ptr<io::Queue> queue;
-    while (!stopping_) {
+    while (!signal.is_stopped()) {
         const std::uint32_t seen = signal.seen();
         std::uint64_t timeout = retry_ns;
         try {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <braid/result.hpp>
 #include <thread>
 
@@ -32,7 +31,6 @@ private:
     [[nodiscard]] std::uint64_t drain_turn(io::Queue& queue);
 
     Engine& engine_;
-    std::atomic<bool> stopping_{false};
     std::uint64_t batches_seen_ = 0;  // the log thread's, as is quiet_since_
     std::uint64_t quiet_since_ = 0;
     std::thread log_;

@@ -5,6 +5,17 @@
 namespace braid {
 namespace {
 
+/// So many targets are looked through; beyond, a map is quicker.
+constexpr std::size_t searched_targets_max = 8;
+/// Memory of so many is kept for the next transaction.
+constexpr std::size_t kept_targets_max = 64;
+
+/// The space's length stands in front, so that no two pairs of names share a key.
+std::string key_of(std::string_view space, std::string_view segment) {
+    std::string key(1, static_cast<char>(space.size()));
+    return key.append(space).append(segment);
+}
+
 const char* name_problem(std::string_view name) {
     if (name.empty()) return "is empty";
     if (name.size() > name_bytes_max) return "is longer than 255 bytes";
@@ -19,7 +30,7 @@ void TransactionBody::fail(Errc code, std::string message) {
 
 std::optional<std::uint32_t> TransactionBody::target(std::string_view space,
                                                      std::string_view segment) {
-    if (last_target_ < targets_.size() && is(targets_[last_target_], space, segment))
+    if (last_target_ < used_targets_ && is(targets_[last_target_], space, segment))
         return last_target_;
     if (const char* problem = name_problem(space)) {
         fail(Errc::invalid_argument, fmt::format("the name of the space {}", problem));
@@ -29,14 +40,34 @@ std::optional<std::uint32_t> TransactionBody::target(std::string_view space,
         fail(Errc::invalid_argument, fmt::format("the name of the segment {}", problem));
         return std::nullopt;
     }
-    // The space's length stands in front, so that no two pairs of names share a key.
-    std::string key(1, static_cast<char>(space.size()));
-    key.append(space).append(segment);
-    const auto [found, is_new] =
-        by_name_.emplace(std::move(key), static_cast<std::uint32_t>(targets_.size()));
-    if (is_new) targets_.push_back({std::string(space), std::string(segment)});
-    last_target_ = found->second;
+    last_target_ = find_or_add(space, segment);
     return last_target_;
+}
+
+std::uint32_t TransactionBody::find_or_add(std::string_view space, std::string_view segment) {
+    if (used_targets_ < searched_targets_max) {
+        for (std::uint32_t i = 0; i < used_targets_; ++i)
+            if (is(targets_[i], space, segment)) return i;
+        return add_target(space, segment);
+    }
+    if (by_name_.empty())
+        for (std::uint32_t i = 0; i < used_targets_; ++i)
+            by_name_.emplace(key_of(targets_[i].space, targets_[i].segment), i);
+    const auto next = static_cast<std::uint32_t>(used_targets_);
+    const auto [found, is_new] = by_name_.emplace(key_of(space, segment), next);
+    return is_new ? add_target(space, segment) : found->second;
+}
+
+std::uint32_t TransactionBody::add_target(std::string_view space, std::string_view segment) {
+    if (used_targets_ == targets_.size()) targets_.emplace_back();
+    Target& target = targets_[used_targets_];
+    target.records = 0;
+    if (!is(target, space, segment)) {
+        target.state = nullptr;
+        target.space = space;
+        target.segment = segment;
+    }
+    return static_cast<std::uint32_t>(used_targets_++);
 }
 
 void TransactionBody::demand(std::uint32_t target, Expectation expectation) {
@@ -103,7 +134,8 @@ void TransactionBody::add_demand(std::string_view space, std::string_view segmen
 }
 
 void TransactionBody::clear() noexcept {
-    targets_.clear();
+    if (used_targets_ > kept_targets_max) targets_.clear();
+    used_targets_ = 0;
     by_name_.clear();
     last_target_ = 0;
     demands_.clear();

@@ -3,6 +3,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <braid/transaction.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ public:
         std::string space;
         std::string segment;
         std::uint64_t records = 0;      ///< appended to it here
-        SegmentState* state = nullptr;  ///< found by the commit
+        SegmentState* state = nullptr;  ///< found by the commit; stays true of the names for good
     };
     /// A demand on a target as it stands when `before` records of this transaction are in it.
     struct Demand {
@@ -45,8 +46,10 @@ public:
 
     [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
     /// In the order in which they were first named.
-    [[nodiscard]] std::vector<Target>& targets() noexcept { return targets_; }
-    [[nodiscard]] const std::vector<Target>& targets() const noexcept { return targets_; }
+    [[nodiscard]] std::span<Target> targets() noexcept { return {targets_.data(), used_targets_}; }
+    [[nodiscard]] std::span<const Target> targets() const noexcept {
+        return {targets_.data(), used_targets_};
+    }
     /// Indexes of the targets that have records, in the order of their first one.
     [[nodiscard]] const std::vector<std::uint32_t>& written() const noexcept { return written_; }
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
@@ -56,6 +59,8 @@ public:
 private:
     /// Index of the target, or nullopt when the names are refused.
     std::optional<std::uint32_t> target(std::string_view space, std::string_view segment);
+    std::uint32_t find_or_add(std::string_view space, std::string_view segment);
+    std::uint32_t add_target(std::string_view space, std::string_view segment);
     [[nodiscard]] bool is(const Target& target, std::string_view space,
                           std::string_view segment) const noexcept {
         return target.segment == segment && target.space == space;
@@ -67,8 +72,11 @@ private:
     void demand(std::uint32_t target, Expectation expectation);
 
     const Options& limits_;
+    // Those in use come first. The others are left from before `clear`, with their memory; and a
+    // loop that writes the same segments again finds their states there.
     std::vector<Target> targets_;
-    boost::unordered_flat_map<std::string, std::uint32_t> by_name_;
+    std::size_t used_targets_ = 0;
+    boost::unordered_flat_map<std::string, std::uint32_t> by_name_;  // of many targets only
     std::uint32_t last_target_ = 0;
     std::vector<Demand> demands_;
     segment::FrameBuilder frames_;

@@ -24,13 +24,17 @@ struct TailNode {
     const std::byte* frame = nullptr;
     const TailNode* previous = nullptr;  ///< may be drained: see `oldest` in the walks below
     const TailNode* jump = nullptr;
+    const TailNode* jump_of_jump = nullptr;  ///< what the next node may jump to, unread
     Sequence first_sequence;
-    Sequence jump_last_sequence;  ///< of `jump`; 0 if there is none
+    Sequence jump_last_sequence;          ///< of `jump`; 0 if there is none
+    Sequence jump_of_jump_last_sequence;  ///< likewise
     Position first_position;
     void* owner = nullptr;  ///< whatever the engine knows the segment by
     Chunk* chunk = nullptr;
     std::uint32_t count = 0;
     std::uint32_t depth = 0;
+    std::uint32_t jump_depth = 0;          ///< of `jump`
+    std::uint32_t jump_of_jump_depth = 0;  ///< likewise
 
     [[nodiscard]] Sequence last_sequence() const noexcept { return first_sequence + (count - 1); }
     [[nodiscard]] Position last_position() const noexcept { return first_position + (count - 1); }
@@ -106,9 +110,9 @@ public:
     explicit Arena(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
 
     /// The chunk for a transaction of this size: the last one, or a new one that becomes the last.
-    /// May throw std::bad_alloc, and has then changed nothing. One thread (the sequencer's lock).
+    /// May throw std::bad_alloc, and has then changed nothing. Under the sequencer's lock.
     Chunk& chunk_for(std::size_t item_bytes, std::size_t frames, Position next_position);
-    /// What memory `chunk_for` would add.
+    /// What memory `chunk_for` would add. Under the sequencer's lock.
     [[nodiscard]] std::size_t growth_for(std::size_t item_bytes, std::size_t frames) const;
     /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any
     /// thread.
@@ -128,7 +132,9 @@ private:
     [[nodiscard]] std::size_t chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept;
 
     std::size_t chunk_bytes_;
-    mutable std::mutex mutex_;  // of chunks_, against readers and the drain
+    // Of chunks_. Who changes them holds the sequencer's lock as well, so that looking at them
+    // under that one alone is safe.
+    mutable std::mutex mutex_;
     std::deque<std::shared_ptr<Chunk>> chunks_;
     std::atomic<std::size_t> bytes_{0};  // a figure; nothing is ordered by it
 };

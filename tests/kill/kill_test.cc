@@ -5,8 +5,8 @@
 //
 // `--kills` is for each way of I/O; with `both` the two run at the same time. The seed gives the
 // same transactions and the same plan of kills, not the same moments. The last line is `N passed, N
-// failed`, a count a kill. This is where two rules of docs/testing.md meet real processes: 18 (no write
-// of a dead process beside its successor) and 19 (transactions are whole).
+// failed`, a count a kill. This is where two rules of docs/testing.md meet real processes: 18 (no
+// write of a dead process beside its successor) and 19 (transactions are whole).
 
 #include <fmt/format.h>
 #include <poll.h>
