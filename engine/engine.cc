@@ -225,7 +225,7 @@ std::uint64_t Engine::due_of(const CommitBatch& batch, bool buffered, bool has_c
 }
 
 Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
-                                 CommitCallback* callback) {
+                                 CommitCallback* callback, NoRoom no_room) {
     body.finish();
     if (body.error()) return {*body.error(), nullptr};
     sequencer_->resolve(body);
@@ -245,6 +245,7 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         const Sequencer::Need need = sequencer_->prepare(body);
         if (!fits(need)) {
             lock.unlock();
+            if (no_room == NoRoom::give_up) return {Receipt{}, nullptr, false, true};
             if (auto room = make_room(need); !room) return {room.error(), nullptr};
             continue;
         }
@@ -269,7 +270,7 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
 
 Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     if (options_.read_only) return *refusal();
-    Submitted submitted = submit(body, durability, nullptr);
+    Submitted submitted = submit(body, durability, nullptr, NoRoom::wait);
     if (submitted.batch != nullptr && !group_->wait(*submitted.batch, submitted.leads))
         return GroupCommit::after_failure(submitted.result, *submitted.batch->error);
     return std::move(submitted.result);
@@ -277,8 +278,17 @@ Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
 
 void Engine::commit_async(TransactionBody& body, CommitCallback callback, Durability durability) {
     if (options_.read_only) return callback(*refusal());
-    Submitted submitted = submit(body, durability, &callback);
+    Submitted submitted = submit(body, durability, &callback, NoRoom::wait);
     if (submitted.batch == nullptr) callback(std::move(submitted.result));
+}
+
+bool Engine::try_commit_async(TransactionBody& body, CommitCallback callback,
+                              Durability durability) {
+    if (options_.read_only) return callback(*refusal()), true;
+    Submitted submitted = submit(body, durability, &callback, NoRoom::give_up);
+    if (submitted.no_room) return false;
+    if (submitted.batch == nullptr) callback(std::move(submitted.result));
+    return true;
 }
 
 Result<void> Engine::sync() {

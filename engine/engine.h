@@ -56,6 +56,9 @@ public:
 
     [[nodiscard]] Result<Receipt> commit(TransactionBody& body, Durability durability);
     void commit_async(TransactionBody& body, CommitCallback callback, Durability durability);
+    /// The same, but false, with nothing done, where it would have to wait for room.
+    [[nodiscard]] bool try_commit_async(TransactionBody& body, CommitCallback callback,
+                                        Durability durability);
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<void> drain();
     [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
@@ -96,11 +99,14 @@ private:
     struct Submitted {
         Result<Receipt> result;
         std::shared_ptr<CommitBatch> batch;
-        bool leads = false;  ///< the waiting thread is to write it
+        bool leads = false;    ///< the waiting thread is to write it
+        bool no_room = false;  ///< nothing became of it, and nobody waited
     };
+    /// What to do where memory and log have no room for a transaction.
+    enum class NoRoom : std::uint8_t { wait, give_up };
     /// Without a callback a thread is going to wait; a callback is moved from if a batch takes it.
     [[nodiscard]] Submitted submit(TransactionBody& body, Durability durability,
-                                   CommitCallback* callback);
+                                   CommitCallback* callback, NoRoom no_room);
     [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, Durability durability,
                                                CommitCallback* callback);
     [[nodiscard]] Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,

@@ -207,6 +207,12 @@ void Transaction::commit_async(CommitCallback callback, Durability durability) {
     body_->clear();
 }
 
+bool Transaction::try_commit_async(CommitCallback callback, Durability durability) {
+    if (!engine_->try_commit_async(*body_, std::move(callback), durability)) return false;
+    body_->clear();
+    return true;
+}
+
 void Transaction::clear() {
     body_->clear();
 }

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <memory>
+#include <utility>
+
+#include <braid/transaction.hpp>
+
+/// Commits for programs on Boost.Asio. Not part of <braid/braid.hpp>, so that only those who use it
+/// pay for its headers.
+
+namespace braid {
+namespace detail {
+
+/// A commit under way and the handler that waits for it. The first outcome counts: the store's, or
+/// that of a cancellation. The handler may destroy the transaction, so it is called when two things
+/// have come: an outcome, and the end of the call that was given the transaction.
+template <class Handler>
+class AsioCommit : public std::enable_shared_from_this<AsioCommit<Handler>> {
+public:
+    explicit AsioCommit(Handler&& handler)
+        : handler_(std::move(handler)),
+          executor_(boost::asio::prefer(boost::asio::get_associated_executor(handler_),
+                                        boost::asio::execution::outstanding_work.tracked)) {}
+
+    void start(Transaction& transaction, Durability durability) {
+        let_cancel();
+        const auto self = this->shared_from_this();
+        const CommitCallback callback = [self](Result<Receipt> outcome) {
+            self->complete(std::move(outcome));
+        };
+        if (transaction.try_commit_async(callback, durability)) return arrive();
+        // There is no room. A thread of Asio's own pool waits for it, not the caller's.
+        waits_for_room_.store(true);
+        boost::asio::post(boost::asio::system_executor(),
+                          [self, callback, &transaction, durability] {
+                              if (!self->begin()) return;
+                              transaction.commit_async(callback, durability);
+                              self->arrive();
+                          });
+    }
+
+private:
+    void let_cancel() {
+        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
+        if (!slot.is_connected()) return;
+        slot.assign([self = this->shared_from_this()](boost::asio::cancellation_type type) {
+            using Type = boost::asio::cancellation_type;
+            if ((type & (Type::terminal | Type::partial)) != Type::none) self->cancel();
+        });
+    }
+    /// Whether the commit may still begin: from now on it can't be taken back.
+    bool begin() { return !begun_or_cancelled_.exchange(true); }
+    void cancel() {
+        if (waits_for_room_.load() && begin()) {
+            complete(Error(Errc::cancelled, "cancelled before anything was written"));
+            return arrive();
+        }
+        complete(Error(Errc::unknown_outcome,
+                       "no longer waited for: the transaction may become durable"));
+    }
+    void complete(Result<Receipt> outcome) {
+        if (has_outcome_.exchange(true)) return;
+        outcome_ = std::move(outcome);
+        arrive();
+    }
+    void arrive() {
+        if (missing_.fetch_sub(1) != 1) return;
+        // Never within the call that began it, nor on a thread of the store.
+        boost::asio::post(executor_, [self = this->shared_from_this()]() mutable {
+            auto slot = boost::asio::get_associated_cancellation_slot(self->handler_);
+            Handler handler = std::move(self->handler_);
+            if (slot.is_connected()) slot.clear();
+            Result<Receipt> outcome = std::move(self->outcome_);
+            self.reset();
+            std::move(handler)(std::move(outcome));
+        });
+    }
+
+    using Executor = decltype(boost::asio::prefer(
+        boost::asio::get_associated_executor(std::declval<const Handler&>()),
+        boost::asio::execution::outstanding_work.tracked));
+
+    Handler handler_;
+    Executor executor_;  // kept at work until the handler has been called
+    Result<Receipt> outcome_ = Receipt{};
+    std::atomic<bool> has_outcome_{false};
+    std::atomic<int> missing_{2};
+    std::atomic<bool> waits_for_room_{false};
+    std::atomic<bool> begun_or_cancelled_{false};
+};
+
+}  // namespace detail
+
+/// Commits like `Transaction::commit_async`, for any completion token of Boost.Asio; the handler's
+/// signature is `void(Result<Receipt>)`. It is called on its associated executor, never within this
+/// call, and its executor counts as busy until then. Never blocks the caller: where the store has
+/// no room, a thread of Asio's system executor waits for it.
+///
+/// The transaction must stay where it is, untouched, until the handler is called; then it is empty
+/// and can be used again. Its store may be closed meanwhile: what is under way is finished.
+///
+/// Cancellation (`terminal` and `partial`): a commit that still waits for room completes with
+/// `cancelled`, and nothing is written. Later it can't be taken back: it completes with
+/// `unknown_outcome`, and may become durable.
+template <class CompletionToken>
+auto async_commit(Transaction& transaction, Durability durability, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(Result<Receipt>)>(
+        [](auto handler, Transaction* started, Durability level) {
+            using Operation = detail::AsioCommit<decltype(handler)>;
+            const auto allocator = boost::asio::get_associated_allocator(handler);
+            std::allocate_shared<Operation>(allocator, std::move(handler))->start(*started, level);
+        },
+        token, &transaction, durability);
+}
+
+/// The same, durable.
+template <class CompletionToken>
+auto async_commit(Transaction& transaction, CompletionToken&& token) {
+    return async_commit(transaction, Durability::durable, std::forward<CompletionToken>(token));
+}
+
+}  // namespace braid
