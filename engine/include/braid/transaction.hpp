@@ -123,8 +123,8 @@ public:
     /// The same without waiting. Blocks only while the store's memory budget is full.
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
 
-    /// The same, but never blocks: where it would have to wait for room in memory or log, it returns
-    /// false, calls nobody, and the transaction is as it was. Otherwise true.
+    /// The same, but never blocks: where it would have to wait for room in memory or log, it
+    /// returns false, calls nobody, and the transaction is as it was. Otherwise true.
     [[nodiscard]] bool try_commit_async(CommitCallback callback,
                                         Durability durability = Durability::durable);
 
