@@ -340,6 +340,7 @@ StoreStat Engine::stat() const {
     StoreStat stat = recovery_;
     stat.uuid = uuid_;
     stat.io = disk_->backend();
+    if (!options_.read_only) stat.log_sync = disk_->log_sync();
     stat.committed = watermarks_.committed();
     stat.durable = watermarks_.durable();
     stat.spaces = table_->space_names(stat.committed, {}, 0).size();

@@ -5,6 +5,18 @@
 namespace braid {
 namespace {
 
+io::LogSync log_sync_of(LogSync log_sync) {
+    switch (log_sync) {
+        case LogSync::synchronous_writes:
+            return io::LogSync::synchronous_writes;
+        case LogSync::fdatasync:
+            return io::LogSync::fdatasync;
+        case LogSync::automatic:
+            break;
+    }
+    return io::LogSync::automatic;
+}
+
 io::Backend backend_of(Io io) {
     switch (io) {
         case Io::automatic:
@@ -48,7 +60,8 @@ std::vector<SpaceCursor> one_space(std::string_view space) {
 }  // namespace
 
 Result<Store> Store::open(const std::string& directory, const Options& options) {
-    auto disk = io::open_disk(directory, backend_of(options.io), options.create);
+    auto disk = io::open_disk(directory, backend_of(options.io), options.create,
+                              log_sync_of(options.log_sync));
     if (!disk) return disk.error();
     auto engine = Engine::open(std::move(*disk), options, Engine::Threads::run);
     if (!engine) return engine.error().within(directory);

@@ -14,6 +14,9 @@ namespace braid::io {
 /// How the engine's own threads write: through io_uring, through plain calls, or whichever works.
 enum class Backend : std::uint8_t { automatic, uring, posix };
 
+/// How a write to a file opened `direct` is made durable: by itself, or by a flush behind it.
+enum class LogSync : std::uint8_t { automatic, synchronous_writes, fdatasync };
+
 struct OpenMode {
     bool write = false;
     bool create = false;    ///< make the file if it is missing (the name is unsynced)
@@ -69,13 +72,18 @@ public:
 
     /// "uring", or "posix" and, where it was a fallback, the reason: for `stat` and metrics.
     [[nodiscard]] virtual std::string backend() const = 0;
+    /// "synchronous_writes" or "fdatasync", and with `automatic` what was measured: for `stat`.
+    [[nodiscard]] virtual std::string log_sync() const = 0;
 };
 
 /// Opens a directory of the file system; `create` makes it, with its parents, and syncs its parent.
-/// `not_found` if it is missing. With `uring`, an `io` error that names the likely cause where the
-/// kernel or a sandbox denies io_uring; with `automatic` that reason is in `backend()`.
+/// `not_found` if it is missing. With `LogSync::automatic` both ways are measured by a few writes
+/// when the first file is opened `direct` for writing. With `uring`, an `io` error that names the
+/// likely cause where the kernel or a sandbox denies io_uring; with `automatic` that reason is in
+/// `backend()`.
 [[nodiscard]] Result<std::unique_ptr<Disk>> open_disk(const std::string& directory, Backend backend,
-                                                      bool create);
+                                                      bool create,
+                                                      LogSync log_sync = LogSync::automatic);
 
 /// Reads a whole file into memory.
 [[nodiscard]] Result<std::vector<std::byte>> read_whole(File& file);

@@ -53,8 +53,8 @@ Result<void> make_directory(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Disk>> open_disk(const std::string& directory, Backend backend,
-                                        bool create) {
+Result<std::unique_ptr<Disk>> open_disk(const std::string& directory, Backend backend, bool create,
+                                        LogSync log_sync) {
     const std::string path = without_slashes_at_end(directory);
     if (path.empty()) return Error(Errc::invalid_argument, "the name of a directory is empty");
     const int probe_error = backend == Backend::posix ? 0 : probe_uring();
@@ -65,7 +65,7 @@ Result<std::unique_ptr<Disk>> open_disk(const std::string& directory, Backend ba
     }
     const int fd = open_directory(path);
     if (fd < 0) return system_error("open directory", path, fd);
-    return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(path, fd, *choice));
+    return std::unique_ptr<Disk>(std::make_unique<PosixDisk>(path, fd, *choice, log_sync));
 }
 
 Result<std::vector<std::byte>> read_whole(File& file) {

@@ -71,7 +71,17 @@ Result<std::unique_ptr<File>> PosixDisk::open(const std::string& name, OpenMode 
         fd = open_fd(name, flags);
     }
     if (fd < 0) return system_error("open", name, fd);
-    return std::unique_ptr<File>(std::make_unique<PosixFile>(name, fd, direct));
+    const bool flushes = mode.direct && mode.write && flushes_log();
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(name, fd, direct, flushes));
+}
+
+bool PosixDisk::flushes_log() {
+    const std::lock_guard guard(mutex_);
+    if (log_sync_ == LogSync::automatic) {
+        sync_figures_ = measure_log_sync(directory_fd_);
+        log_sync_ = choose_log_sync(sync_figures_);
+    }
+    return log_sync_ == LogSync::fdatasync;
 }
 
 Result<void> PosixDisk::rename(const std::string& from, const std::string& to) {
@@ -179,6 +189,11 @@ std::uint64_t PosixDisk::random() {
     } while (got < 0 && errno == EINTR);
     BRAID_CHECK(got == sizeof bits, "getrandom gave {} bytes, errno {}", got, errno);
     return bits;
+}
+
+std::string PosixDisk::log_sync() const {
+    const std::lock_guard guard(mutex_);
+    return describe_log_sync(log_sync_, sync_figures_);
 }
 
 std::string PosixDisk::backend() const {

@@ -4,6 +4,7 @@
 
 #include "io/backend.h"
 #include "io/disk.h"
+#include "io/log_sync.h"
 
 namespace braid::io {
 
@@ -23,10 +24,11 @@ private:
 class PosixDisk : public Disk {
 public:
     /// Takes over `directory_fd`; `directory` is for messages.
-    PosixDisk(std::string directory, int directory_fd, BackendChoice choice)
+    PosixDisk(std::string directory, int directory_fd, BackendChoice choice, LogSync log_sync)
         : directory_(std::move(directory)),
           directory_fd_(directory_fd),
-          choice_(std::move(choice)) {}
+          choice_(std::move(choice)),
+          log_sync_(log_sync) {}
     ~PosixDisk() override;
 
     Result<std::unique_ptr<File>> open(const std::string& name, OpenMode mode) override;
@@ -40,16 +42,20 @@ public:
     std::uint64_t monotonic_ns() override;
     std::uint64_t random() override;
     [[nodiscard]] std::string backend() const override;
+    [[nodiscard]] std::string log_sync() const override;
 
 private:
     /// openat, carried on when interrupted; a descriptor or -errno.
     int open_fd(const std::string& name, int flags) const;
+    [[nodiscard]] bool flushes_log();
     [[nodiscard]] Result<int> lock_fd(int fd, const std::string& name, std::uint64_t wait_ns);
 
     const std::string directory_;
     const int directory_fd_;
-    mutable std::mutex mutex_;  // of choice_: queues are made by several threads
+    mutable std::mutex mutex_;  // of what follows: queues and files are made by several threads
     BackendChoice choice_;
+    LogSync log_sync_;             // automatic until it was measured
+    LogSyncFigures sync_figures_;  // what was measured
 };
 
 }  // namespace braid::io

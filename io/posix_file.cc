@@ -36,19 +36,18 @@ std::int64_t PosixFile::raw_write(Bytes bytes, std::uint64_t offset, WriteMode m
     if (mode == WriteMode::cached) {
         return or_errno(pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)));
     }
-    if (dsync_refused_.load(std::memory_order_relaxed)) return write_and_sync(bytes, offset);
+    if (flushes()) return sync_written(raw_write(bytes, offset, WriteMode::cached));
     const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     const std::int64_t result =
         or_errno(pwritev2(fd_, &part, 1, static_cast<off_t>(offset), RWF_DSYNC));
     if (result != -EOPNOTSUPP && result != -EINVAL && result != -ENOSYS) return result;
     // Either the flag is refused, or the write itself; a plain one tells.
-    const std::int64_t plain = write_and_sync(bytes, offset);
-    if (plain >= 0) dsync_refused_.store(true, std::memory_order_relaxed);
+    const std::int64_t plain = sync_written(raw_write(bytes, offset, WriteMode::cached));
+    if (plain >= 0) flushes_.store(true, std::memory_order_relaxed);
     return plain;
 }
 
-std::int64_t PosixFile::write_and_sync(Bytes bytes, std::uint64_t offset) {
-    const std::int64_t written = raw_write(bytes, offset, WriteMode::cached);
+std::int64_t PosixFile::sync_written(std::int64_t written) {
     if (written <= 0) return written;
     std::int64_t synced = raw_sync();
     // An interrupted sync must not look like an interrupted write: writing again is right, but

@@ -9,12 +9,17 @@ namespace braid::io {
 /// A file of the system, by its descriptor.
 class PosixFile : public File {
 public:
-    /// Takes over `fd`. `direct`: it was opened with O_DIRECT.
-    PosixFile(std::string name, int fd, bool direct)
-        : File(std::move(name)), fd_(fd), direct_(direct) {}
+    /// Takes over `fd`. `direct`: it was opened with O_DIRECT. `flushes`: durable writes are
+    /// followed by an fdatasync, instead of asking for RWF_DSYNC.
+    PosixFile(std::string name, int fd, bool direct, bool flushes)
+        : File(std::move(name)), fd_(fd), direct_(direct), flushes_(flushes) {}
     ~PosixFile() override;
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
+    /// Whether a durable write is a plain one and then `sync_written`.
+    [[nodiscard]] bool flushes() const noexcept { return flushes_.load(std::memory_order_relaxed); }
+    /// Flushes behind a plain write of so many bytes: the same, or -errno.
+    std::int64_t sync_written(std::int64_t written);
 
     std::int64_t raw_read(std::span<std::byte> into, std::uint64_t offset) override;
     std::int64_t raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) override;
@@ -26,11 +31,9 @@ public:
     }
 
 private:
-    std::int64_t write_and_sync(Bytes bytes, std::uint64_t offset);
-
     const int fd_;
     const bool direct_;
-    std::atomic<bool> dsync_refused_ = false;  // a hint: threads that miss it only ask once more
+    std::atomic<bool> flushes_;  // also where RWF_DSYNC is refused; who misses it asks once more
 };
 
 }  // namespace braid::io

@@ -64,7 +64,7 @@ private:
     int submit_prepared();
     bool take_one(RawCompletion& out, bool block);
     bool take_failed(RawCompletion& out);
-    std::int64_t without_dsync(std::size_t slot, std::int64_t result);
+    std::int64_t made_durable(std::size_t slot, std::int64_t result);
 
     io_uring ring_;
     const std::size_t depth_;
@@ -72,6 +72,7 @@ private:
     bool enabled_ = false;
     int broken_ = 0;                    // -errno: the ring takes nothing any more
     std::vector<Request> started_;      // by slot
+    std::vector<char> plain_;           // by slot: a durable write that asked for no RWF_DSYNC
     std::vector<std::size_t> waiting_;  // slots not yet in the ring, the oldest first
     std::vector<std::size_t> in_ring_;  // slots prepared or with the kernel
 };
@@ -99,6 +100,7 @@ void UringQueue::reserve_slots(std::size_t count) {
     in_ring_.reserve(std::min(count, depth_));
     waiting_.reserve(count);
     started_.resize(count);
+    plain_.resize(count);
 }
 
 void UringQueue::start(const Request& request, std::size_t slot) {
@@ -128,7 +130,8 @@ void UringQueue::prepare(io_uring_sqe& sqe, const Request& request, std::size_t 
         const auto length = std::min(request.bytes.size(), transfer_bytes_max);
         io_uring_prep_write(&sqe, file->fd(), request.bytes.data(), static_cast<unsigned>(length),
                             request.offset);
-        if (request.mode == WriteMode::durable) sqe.rw_flags = RWF_DSYNC;
+        plain_[slot] = file->flushes() ? 1 : 0;
+        if (request.mode == WriteMode::durable && plain_[slot] == 0) sqe.rw_flags = RWF_DSYNC;
     } else {
         io_uring_prep_fsync(&sqe, file->fd(), IORING_FSYNC_DATASYNC);
     }
@@ -178,7 +181,7 @@ bool UringQueue::take_one(RawCompletion& out, bool block) {
     const std::int64_t result = cqe->res;
     io_uring_cqe_seen(&ring_, cqe);
     in_ring_.erase(std::find(in_ring_.begin(), in_ring_.end(), slot));
-    out = {slot, without_dsync(slot, result)};
+    out = {slot, made_durable(slot, result)};
     return true;
 }
 
@@ -195,11 +198,15 @@ bool UringQueue::take_failed(RawCompletion& out) {
     return true;
 }
 
-/// A file system may refuse RWF_DSYNC; the file's own call knows the other way.
-std::int64_t UringQueue::without_dsync(std::size_t slot, std::int64_t result) {
+/// A write that was to be durable and went out as a plain one is flushed here: the thread waits, as
+/// it would in a ring, which leaves flushes to workers of the kernel. A file system may also refuse
+/// RWF_DSYNC; the file's own call knows the other way.
+std::int64_t UringQueue::made_durable(std::size_t slot, std::int64_t result) {
     const Request& request = started_[slot];
     const bool durable = request.kind == Request::Kind::write && request.mode == WriteMode::durable;
-    if (!durable || (result != -EOPNOTSUPP && result != -EINVAL)) return result;
+    if (!durable) return result;
+    if (plain_[slot] != 0) return static_cast<PosixFile*>(request.file)->sync_written(result);
+    if (result != -EOPNOTSUPP && result != -EINVAL) return result;
     return request.file->raw_write(request.bytes, request.offset, request.mode);
 }
 

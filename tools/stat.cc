@@ -24,6 +24,7 @@ template <class Number, class Words>
 void walk(const StoreStat& stat, Number number, Words words) {
     words("uuid", to_string(stat.uuid));
     words("io", stat.io);
+    if (!stat.log_sync.empty()) words("log_sync", stat.log_sync);
     number("spaces", stat.spaces);
     number("segments", stat.segments);
     number("sequenced", stat.sequenced.value);

@@ -473,6 +473,7 @@ public:
     std::uint64_t monotonic_ns() override { return disk_.monotonic_ns(); }
     std::uint64_t random() override { return disk_.random(); }
     [[nodiscard]] std::string backend() const override { return disk_.backend(); }
+    [[nodiscard]] std::string log_sync() const override { return disk_.log_sync(); }
 
 private:
     io::Disk& disk_;

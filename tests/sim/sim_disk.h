@@ -113,6 +113,7 @@ public:
     std::uint64_t monotonic_ns() override;
     std::uint64_t random() override;
     [[nodiscard]] std::string backend() const override { return "simulated"; }
+    [[nodiscard]] std::string log_sync() const override { return "synchronous_writes"; }
 
     /// The same disk for code that wants to own one. This one must outlive it.
     [[nodiscard]] std::unique_ptr<io::Disk> borrow();

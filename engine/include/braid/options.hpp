@@ -14,6 +14,13 @@ enum class Io : std::uint8_t {
     posix,      ///< plain calls
 };
 
+/// How the log makes a batch durable. The guarantees are the same.
+enum class LogSync : std::uint8_t {
+    automatic,           ///< measured at each opening for writing; `Store::stat` says what is used
+    synchronous_writes,  ///< one call that writes and waits for the medium: best on most disks
+    fdatasync,  ///< a write, then a flush: faster where a drive is slow to bypass its cache
+};
+
 /// What a commit waits for.
 enum class Durability : std::uint8_t {
     durable,   ///< the log is flushed past it: it survives a crash and a power cut
@@ -39,6 +46,7 @@ struct Options {
     /// Look at the store without writing anything, beside a writer or alone.
     bool read_only = false;
     Io io = Io::automatic;
+    LogSync log_sync = LogSync::automatic;
     /// How long opening for writing waits for another writer to be gone before it says `locked`.
     std::chrono::milliseconds lock_wait{2000};
 

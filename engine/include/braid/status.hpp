@@ -21,7 +21,8 @@ struct SegmentStatus {
 /// The whole store.
 struct StoreStat {
     Uuid uuid{};
-    std::string io;  ///< "uring" or "posix", with the reason where it is a fallback
+    std::string io;        ///< "uring" or "posix", with the reason where it is a fallback
+    std::string log_sync;  ///< how the log is made durable, and what was measured; empty: read-only
     std::uint64_t spaces = 0;
     std::uint64_t segments = 0;
     Position sequenced;
