@@ -363,6 +363,13 @@ StoreStat Engine::stat() const {
 Metrics Engine::metrics() const {
     Metrics metrics;
     if (group_ == nullptr) return metrics;
+    metrics.tail_bytes = arena_->bytes();
+    {
+        const std::shared_lock lock(storage_->publish);
+        // In this order: what is drained never passes what is committed.
+        const Position drained = storage_->drained();
+        metrics.undrained_count = watermarks_.committed() - drained;
+    }
     group_->count(metrics);
     const std::scoped_lock lock(group_->mutex);
     metrics.commits = commits_;
