@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/metrics_file.h"
 #include "engine/opening.h"
 #include "engine/option_limits.h"
 #include "engine/store_files.h"
@@ -119,6 +120,14 @@ Result<void> Engine::drain_rest(io::Queue& queue) {
         auto moved = step_drain(used, true);
         if (!moved) return moved.error();
         if (!*moved) return {};
+    }
+}
+
+Result<bool> Engine::drain_once(io::Queue& queue) {
+    const std::scoped_lock lock(drain_mutex_);
+    for (;;) {
+        auto moved = step_drain(queue, true);
+        if (!moved || !*moved || drain_->is_idle()) return moved;
     }
 }
 
@@ -308,6 +317,7 @@ Result<void> Engine::close() {
     }
     threads_.reset();
     auto done = finish_work();
+    write_metrics(true);  // while the directory is ours
     closed_.store(true, std::memory_order_release);
     watermarks_.wake();
     lock_.reset();
@@ -378,6 +388,15 @@ Metrics Engine::metrics() const {
     metrics.drains = drains_;
     metrics.drained_bytes = drained_bytes_;
     return metrics;
+}
+
+/// No commit waits for this: it is called between drains, and by the close.
+void Engine::write_metrics(bool closed) const noexcept {
+    if (options_.metrics_interval.count() == 0) return;
+    try {
+        write_metrics_file(*disk_, metrics(), closed);
+    } catch (const std::bad_alloc&) {
+    }
 }
 
 }  // namespace braid
