@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/metrics_file.h"
 #include "engine/opening.h"
 #include "engine/option_limits.h"
 #include "engine/store_files.h"
@@ -119,6 +120,14 @@ Result<void> Engine::drain_rest(io::Queue& queue) {
         auto moved = step_drain(used, true);
         if (!moved) return moved.error();
         if (!*moved) return {};
+    }
+}
+
+Result<bool> Engine::drain_once(io::Queue& queue) {
+    const std::scoped_lock lock(drain_mutex_);
+    for (;;) {
+        auto moved = step_drain(queue, true);
+        if (!moved || !*moved || drain_->is_idle()) return moved;
     }
 }
 
@@ -318,6 +327,7 @@ Result<void> Engine::close() {
     }
     threads_.reset();
     auto done = finish_work();
+    write_metrics(true);  // while the directory is ours
     closed_.store(true, std::memory_order_release);
     watermarks_.wake();
     lock_.reset();
@@ -374,6 +384,13 @@ StoreStat Engine::stat() const {
 Metrics Engine::metrics() const {
     Metrics metrics;
     if (group_ == nullptr) return metrics;
+    metrics.tail_bytes = arena_->bytes();
+    {
+        const std::shared_lock lock(storage_->publish);
+        // In this order: what is drained never passes what is committed.
+        const Position drained = storage_->drained();
+        metrics.undrained_count = watermarks_.committed() - drained;
+    }
     group_->count(metrics);
     const std::scoped_lock lock(group_->mutex);
     metrics.commits = commits_;
@@ -382,6 +399,15 @@ Metrics Engine::metrics() const {
     metrics.drains = drains_;
     metrics.drained_bytes = drained_bytes_;
     return metrics;
+}
+
+/// No commit waits for this: it is called between drains, and by the close.
+void Engine::write_metrics(bool closed) const noexcept {
+    if (options_.metrics_interval.count() == 0) return;
+    try {
+        write_metrics_file(*disk_, metrics(), closed);
+    } catch (const std::bad_alloc&) {
+    }
 }
 
 }  // namespace braid

@@ -124,6 +124,10 @@ private:
     [[nodiscard]] Result<void> drain_all(io::Queue& queue);
     /// The same for who has the drain's role.
     [[nodiscard]] Result<void> drain_rest(io::Queue& queue);
+    /// One drain of what is durable now. False if there was nothing.
+    [[nodiscard]] Result<bool> drain_once(io::Queue& queue);
+    /// If the option asks for the file.
+    void write_metrics(bool closed) const noexcept;
 
     // Of an opening.
     [[nodiscard]] wal::LogSizes log_sizes() const;

@@ -107,6 +107,7 @@ CommitBatch& GroupCommit::begin_batch(std::uint64_t item_bytes, bool next_file) 
         spare_memory_.pop_back();
     }
     reserve_memory(*batch, item_bytes);
+    batch->opened_ns = disk_.monotonic_ns();
     queue_.push_back(std::move(batch));
     if (next_file) {
         assigned_room_ = usable(unassigned()->capacity);
@@ -126,6 +127,7 @@ void GroupCommit::join(CommitBatch& batch, Bytes items, Position last_position,
         pieces.push_back(items);
     batch.body.bytes += items.size();
     batch.body.last_transaction = transaction.value;
+    ++batch.transactions;
     batch.last_position = last_position;
     pending_bytes_ += items.size();
     hasten(batch, due_ns);
@@ -190,16 +192,25 @@ bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
     in_flight_.splice(in_flight_.end(), queue_, queue_.begin());
     pending_bytes_ -= batch->body.bytes;
     lock.unlock();
+    batch->submitted_ns = disk_.monotonic_ns();
     writer_->submit(queue, batch->body, std::move(batch->memory));
     return true;
 }
 
-void GroupCommit::finish_written(Batches& done) {
+void GroupCommit::record(const CommitBatch& batch, std::uint64_t now_ns) noexcept {
+    batch_bytes_.record(batch.body.bytes);
+    batch_transactions_.record(batch.transactions);
+    flush_times_ns_.record(now_ns - batch.submitted_ns);
+    batch_waits_ns_.record(now_ns - batch.opened_ns);
+}
+
+void GroupCommit::finish_written(Batches& done, std::uint64_t now_ns) {
     // After a failure nobody is left to be told, whatever was still in flight.
     while (!failure_ && batches_ < writer_->durable_batches()) {
         ++batches_;
         done.splice(done.end(), in_flight_, in_flight_.begin());
         watermarks_.raise_durable(done.back()->last_position);
+        record(*done.back(), now_ns);
     }
     log_bytes_written_ = writer_->bytes_written();
     log_flushes_ = writer_->flushes();
@@ -268,19 +279,20 @@ void GroupCommit::wake(const Batches& done, const CommitBatch* own, const Commit
     }
 }
 
-void GroupCommit::collect(Batches& done) {
+void GroupCommit::collect(Batches& done, std::uint64_t now_ns) {
     if (const auto left = writer_->take_left()) left_.push_back(*left);
-    finish_written(done);
+    finish_written(done, now_ns);
     if (writer_->error() && !failure_) fail_all(done);
     keep_spare_memory();
 }
 
 bool GroupCommit::advance(io::Queue& queue, bool block) {
     const bool moved = writer_->step(queue, block);
+    const std::uint64_t now = disk_.monotonic_ns();
     Batches done;
     {
         const std::scoped_lock lock(mutex);
-        collect(done);
+        collect(done, now);
     }
     wake(done, nullptr, nullptr, 0);
     return moved || !done.empty();
@@ -357,7 +369,7 @@ void GroupCommit::lead_one(const CommitBatch& own) {
     std::shared_ptr<CommitBatch> next;
     {
         const std::scoped_lock lock(mutex);
-        collect(done);
+        collect(done, end);
         last_flush_ns_ = flush_ns;
         last_flushed_ns_ = end;
         last_waiters_ = 0;
@@ -514,6 +526,11 @@ void GroupCommit::count(Metrics& metrics) {
     metrics.batches = batches_;
     metrics.log_bytes_written = log_bytes_written_;
     metrics.log_flushes = log_flushes_;
+    metrics.batch_bytes = batch_bytes_;
+    metrics.batch_transactions = batch_transactions_;
+    metrics.flush_ns = flush_times_ns_;
+    metrics.batch_wait_ns = batch_waits_ns_;
+    metrics.pending_bytes = pending_bytes_;
 }
 
 void GroupCommit::count(StoreStat& stat) {

@@ -26,6 +26,9 @@ struct CommitBatch {
     std::uint64_t file = 0;                   ///< ordinal of the log file that it goes to
     std::uint64_t due_ns = ~std::uint64_t{};  ///< when the log thread is to see to it
     std::uint32_t waiters = 0;                ///< blocking committers
+    std::uint64_t transactions = 0;
+    std::uint64_t opened_ns = 0;
+    std::uint64_t submitted_ns = 0;  ///< its write, to the log
     struct Callback {
         CommitCallback call;
         Result<Receipt> result;  ///< if the batch becomes durable
@@ -142,10 +145,11 @@ private:
     /// Until nothing is in flight.
     void settle(io::Queue& queue);
     /// (L) What is over, for better or worse.
-    void collect(Batches& done);
+    void collect(Batches& done, std::uint64_t now_ns);
     /// Whether the leader has to stay: a write is under way, or, unless all is lost, a roll.
     [[nodiscard]] bool is_unsettled() const;
-    void finish_written(Batches& done);
+    void finish_written(Batches& done, std::uint64_t now_ns);
+    void record(const CommitBatch& batch, std::uint64_t now_ns) noexcept;
     void fail_all(Batches& done) noexcept;
     /// Tells those who wait for what is over, and calls the next leader, if there is one.
     /// `own`: the batch of the calling thread, which needn't be woken.
@@ -194,6 +198,10 @@ private:
     std::uint64_t batches_ = 0;
     std::uint64_t log_bytes_written_ = 0;
     std::uint64_t log_flushes_ = 0;
+    Histogram batch_bytes_;
+    Histogram batch_transactions_;
+    Histogram flush_times_ns_;
+    Histogram batch_waits_ns_;
     bool wants_seal_ = false;  // as the writer said when it was last looked at
     std::optional<Error> failure_;
 };

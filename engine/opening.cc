@@ -49,7 +49,8 @@ const char* impossible_number(const index::CatalogRecord& record) {
 
 /// A file that keeps a store from being made.
 Error foreign(const std::string& name, StoreFile kind) {
-    if (kind == StoreFile::unknown)
+    // Others too call a file metrics.json.
+    if (kind == StoreFile::unknown || kind == StoreFile::metrics)
         return Error(Errc::invalid_argument,
                      fmt::format("a store can't be made here: the directory holds '{}', and no "
                                  "catalog",

@@ -36,6 +36,7 @@ std::optional<std::string> options_problem(const Options& options) {
         {"transaction_bytes_max", options.transaction_bytes_max, 1, 64 * mib},
         {"transaction_segments_max", options.transaction_segments_max, 1, 1 << 20},
         {"open_files_max", options.open_files_max, 1, 1 << 20},
+        {"metrics_interval (ms)", ms(options.metrics_interval), 0, 3'600'000},
     };
     for (const Range& range : ranges)
         if (range.value < range.least || range.value > range.most)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/metrics_file.h"
+
 namespace braid {
 namespace {
 
@@ -21,6 +23,8 @@ bool is_numbered(std::string_view name, std::string_view prefix) {
 StoreFile store_file_kind(std::string_view name) {
     constexpr std::string_view unfinished = ".new";
     if (name == "LOCK") return StoreFile::lock;
+    if (name == metrics_file_name || name == unfinished_metrics_file_name)
+        return StoreFile::metrics;
     if (name == "log.new") return StoreFile::unfinished_log;
     if (is_numbered(name, "log-")) return StoreFile::log;
     if (is_numbered(name, "pack-")) return StoreFile::pack;

@@ -19,6 +19,7 @@ enum class StoreFile : std::uint8_t {
     catalog,
     unfinished_catalog,
     unfinished_log,
+    metrics,  ///< nothing depends on it, nor on one half written
 };
 
 /// The numbers in the name of a pack (`segment` 0) or of a segment's own file; 0 where they are too

@@ -48,6 +48,7 @@ int run_append(const AppendArguments& arguments) {
     Options options;
     options.create = true;
     options.io = arguments.store.io;
+    options.metrics_interval = command_metrics_interval;
     auto store = Store::open(arguments.store.directory, options);
     if (!store) return report(store.error());
 

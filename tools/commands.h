@@ -3,6 +3,7 @@
 #include <braid/options.hpp>
 #include <braid/reader.hpp>
 #include <braid/store.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@ struct StoreArguments {
     std::string directory;
     Io io = Io::automatic;
 };
+
+/// How often a command that writes for long tells others of itself, in the store's metrics.json.
+inline constexpr std::chrono::milliseconds command_metrics_interval{1000};
 
 /// Opens a store as it is, for commands that only look.
 [[nodiscard]] Result<Store> open_to_read(const StoreArguments& arguments);

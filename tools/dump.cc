@@ -18,7 +18,10 @@ namespace {
 
 using segment::FileKind;
 
-constexpr std::string_view lock_name = "LOCK";
+/// The store's, with nothing in it that a dump prints.
+bool is_beside_the_bytes(std::string_view name) {
+    return name == "LOCK" || name == "metrics.json" || name == "metrics.json.new";
+}
 
 /// A kind of file: what it is called, and what prints it. In the order of a dump: names come first,
 /// then what they name.
@@ -102,7 +105,7 @@ public:
             }
         }
         for (const auto& file : files_) {
-            if (kind_of(file.name) == nullptr && file.name != lock_name) {
+            if (kind_of(file.name) == nullptr && !is_beside_the_bytes(file.name)) {
                 context_.printer.note(file.name, 0, "not a file of the store");
             }
         }

@@ -35,6 +35,7 @@ Options store_options(const ImportArguments& arguments) {
     options.io = arguments.store.io;
     options.tail_bytes_max = arguments.tail_bytes_max;
     options.log_file_bytes = arguments.log_file_bytes;
+    options.metrics_interval = command_metrics_interval;
     return options;
 }
 

@@ -235,8 +235,9 @@ void CommandLine::add_trim() {
 
 void CommandLine::add_stat() {
     auto arguments = std::make_shared<StatArguments>();
-    CLI::App& command = add("stat", "Prints what the store holds and what opening it found",
-                            arguments, run_stat, "  braid stat data\n  braid stat data --table");
+    CLI::App& command =
+        add("stat", "Prints what the store holds, what opening it found, and its writer's metrics",
+            arguments, run_stat, "  braid stat data\n  braid stat data --table");
     command.add_flag("--table", arguments->table, "For people");
 }
 

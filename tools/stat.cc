@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 #include <braid/store.hpp>
 
 #include "tools/commands.h"
 #include "tools/json_writer.h"
+#include "tools/metrics_file.h"
 
 namespace braid::tools {
 
@@ -46,7 +49,7 @@ void walk(const StoreStat& stat, Number number, Words words) {
     words("torn_tail", stat.torn_tail);
 }
 
-void print_json(Buffer& out, const StoreStat& stat) {
+void print_json(Buffer& out, const StoreStat& stat, const std::optional<FoundMetrics>& metrics) {
     JsonObject object(out);
     walk(
         stat, [&](auto key, std::uint64_t value) { object.number(key, value); },
@@ -58,15 +61,35 @@ void print_json(Buffer& out, const StoreStat& stat) {
         JsonObject(list).bytes("file", file).end();
     }
     list.push_back(']');
+    if (metrics) {
+        boost::json::object fields = metrics->fields;
+        fields["age_ms"] = metrics->age_ms;
+        object.value("metrics").append(boost::json::serialize(fields));
+    }
     object.end_line();
 }
 
-void print_table(Buffer& out, const StoreStat& stat) {
+/// "count 12, sum 340" of a distribution; anything else as JSON.
+std::string in_a_row(const boost::json::value& value) {
+    if (!value.is_object()) return boost::json::serialize(value);
+    std::string text;
+    for (const auto& [key, number] : value.get_object()) {
+        if (!text.empty()) text += ", ";
+        text += fmt::format("{} {}", std::string_view(key), boost::json::serialize(number));
+    }
+    return text;
+}
+
+void print_table(Buffer& out, const StoreStat& stat, const std::optional<FoundMetrics>& metrics) {
     const auto row = [&](std::string_view key, const auto& value) {
         fmt::format_to(std::back_inserter(out), "{:<24}{}\n", key, value);
     };
     walk(stat, row, row);
     for (const std::string& file : stat.unknown_files) row("unknown file", file);
+    if (!metrics) return;
+    row("metrics", fmt::format("{}.{:03} s old", metrics->age_ms / 1000, metrics->age_ms % 1000));
+    for (const auto& [key, value] : metrics->fields)
+        row(fmt::format("  {}", std::string_view(key)), in_a_row(value));
 }
 
 }  // namespace
@@ -76,7 +99,8 @@ int run_stat(const StatArguments& arguments) {
     if (!store) return report(store.error());
     const StoreStat stat = store->stat();
     Output output(STDOUT_FILENO);
-    (arguments.table ? print_table : print_json)(output.buffer(), stat);
+    (arguments.table ? print_table : print_json)(output.buffer(), stat,
+                                                 find_metrics(arguments.store.directory));
     return output.finish();
 }
 

@@ -5,6 +5,7 @@
 #include <braid/check.hpp>
 #include <braid/entry.hpp>
 #include <braid/error.hpp>
+#include <braid/histogram.hpp>
 #include <braid/options.hpp>
 #include <braid/reader.hpp>
 #include <braid/repair.hpp>

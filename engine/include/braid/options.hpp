@@ -79,6 +79,10 @@ struct Options {
     /// Bound on store files kept open for reading.
     std::uint32_t open_files_max = 1024;
     ReadMode read_mode = ReadMode::mapped;
+
+    /// How often metrics.json in the store's directory is rewritten, by the drain's thread: no
+    /// commit waits for it, and nothing is synced. 0 to 1 h; 0: never, nor at the close.
+    std::chrono::milliseconds metrics_interval{0};
 };
 
 /// Longest name of a space or segment, in bytes; the shortest is 1.

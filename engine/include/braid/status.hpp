@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <braid/histogram.hpp>
 #include <braid/types.hpp>
 
 namespace braid {
@@ -48,7 +49,8 @@ struct StoreStat {
     std::vector<std::string> unknown_files;
 };
 
-/// Counters since the store was opened.
+/// Counters and distributions since the store was opened, and how much is on its way right now. All
+/// zero for a store that is open read-only.
 struct Metrics {
     std::uint64_t commits = 0;
     std::uint64_t records = 0;
@@ -58,6 +60,16 @@ struct Metrics {
     std::uint64_t log_flushes = 0;
     std::uint64_t drains = 0;
     std::uint64_t drained_bytes = 0;
+
+    // One value a batch that became durable.
+    Histogram batch_bytes;         ///< of its transactions, without the batch's header and padding
+    Histogram batch_transactions;  ///< that shared its flush
+    Histogram flush_ns;            ///< from submitting its write until it was durable
+    Histogram batch_wait_ns;       ///< from its first transaction until it was durable
+
+    std::uint64_t pending_bytes = 0;    ///< sequenced, and not handed to the log yet
+    std::uint64_t tail_bytes = 0;       ///< memory held by entries that are not drained
+    std::uint64_t undrained_count = 0;  ///< positions committed, and not drained yet
 };
 
 /// A place where stored bytes are not what they must be.
