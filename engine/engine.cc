@@ -181,18 +181,28 @@ bool Engine::fits(const Sequencer::Need& need) const {
     return growth == 0 || bytes == 0 || bytes + growth <= options_.tail_bytes_max;
 }
 
+/// Others may take what a drain has made free: then it is tried again, as long as they get on.
 Result<void> Engine::make_room(const Sequencer::Need& need) {
-    if (auto prepared = group_->prepare(need.item_bytes); prepared) {
-        const std::scoped_lock lock(group_->mutex);
-        if (fits(need)) return {};
-    } else if (prepared.error().code() != Errc::no_space) {
-        return prepared;
+    for (std::uint64_t drains = drains_so_far();;) {
+        auto prepared = group_->prepare(need.item_bytes);
+        if (prepared) {
+            const std::scoped_lock lock(group_->mutex);
+            if (fits(need)) return {};
+        } else if (prepared.error().code() != Errc::no_space) {
+            return prepared;
+        }
+        // Memory and log files come back with a drain, which wants everything durable first.
+        if (auto synced = sync(); !synced)
+            return GroupCommit::after_failure(synced.error(), synced.error());
+        if (auto drained = drain_all(*drain_queue_); !drained) return drained;
+        const std::uint64_t before = std::exchange(drains, drains_so_far());
+        if (drains == before) return group_->prepare(need.item_bytes);
     }
-    // Memory and log files come back with a drain, which wants everything durable first.
-    if (auto synced = sync(); !synced)
-        return GroupCommit::after_failure(synced.error(), synced.error());
-    if (auto drained = drain_all(*drain_queue_); !drained) return drained;
-    return group_->prepare(need.item_bytes);
+}
+
+std::uint64_t Engine::drains_so_far() const {
+    const std::scoped_lock lock(group_->mutex);
+    return drains_;
 }
 
 /// With a callback the answer goes with it.

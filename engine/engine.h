@@ -116,6 +116,7 @@ private:
     [[nodiscard]] std::optional<Error> refusal() const;
     [[nodiscard]] bool fits(const Sequencer::Need& need) const;
     [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);
+    [[nodiscard]] std::uint64_t drains_so_far() const;
     [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);

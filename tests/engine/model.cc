@@ -61,7 +61,8 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
     std::set<Name> asked;
     for (const ModelCondition& condition : transaction.conditions) {
         const Name name{condition.space, condition.segment};
-        asked.insert(name);
+        // A demand for anything judges nothing.
+        if (condition.expect.kind != Expectation::Kind::any) asked.insert(name);
         if (!is_met(condition.expect, length(segments_, name))) refused.insert(name);
     }
     Lengths lengths = segments_;
