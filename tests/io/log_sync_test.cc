@@ -60,7 +60,9 @@ TEST_CASE("log sync: both ways write the same through every queue") {
                                   .token = i});
             for (int i = 0; i < 4; ++i) CHECK((*queue)->wait().result);
             REQUIRE((*file)->write(block, 4 * sizeof block, io::WriteMode::durable));
-            const auto bytes = io::read_whole(**file);
+            const auto cached = (*disk)->open("file", {});
+            REQUIRE(cached);
+            const auto bytes = io::read_whole(**cached);
             REQUIRE(bytes);
             REQUIRE(bytes->size() == 5 * sizeof block);
             for (std::size_t i = 0; i < bytes->size(); ++i)
