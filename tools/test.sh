@@ -219,11 +219,11 @@ io_paths() {
 
 # The debug build, by the other compiler: so one build shows that clang takes the sources without a
 # warning, and that neither memory nor arithmetic goes wrong. Line numbers are all the debug information
-# that a report needs.
+# that a report needs. Clang 14 can't compile coroutines with the check of calls through pointers.
 sanitized() {
     build build-clang-asan all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
-        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS' -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dfuzzers=enabled || return
+        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS -fno-sanitize=function' \
+        -Db_sanitize=address,undefined -Db_lundef=false -Dfuzzers=enabled || return
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     # One way of I/O is enough: the release build goes through both.
@@ -236,11 +236,12 @@ released() {
     run_suites build-release $(io_paths)
 }
 
-# Only what several threads do: everything else would be slow and teach nothing.
+# Only what several threads do: everything else would be slow and teach nothing. The sanitizer of
+# GCC 12 knows no fences, which Asio needn't use.
 raced() {
     local test without_aslr=() passed_before=$passed
     build build-tsan tests/test_engine g++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
-        -Dcpp_args=-g1 -Db_sanitize=thread || return
+        -Dcpp_args='-g1 -DBOOST_ASIO_DISABLE_FENCED_BLOCK' -Db_sanitize=thread || return
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     # The sanitizer of GCC 12 cannot place its shadow where the kernel randomizes addresses widely.
     if setarch -R true 2>/dev/null; then without_aslr=(setarch -R); fi
