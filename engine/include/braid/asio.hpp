@@ -10,6 +10,7 @@
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include <braid/transaction.hpp>
@@ -85,9 +86,10 @@ private:
         });
     }
 
-    using Executor = decltype(boost::asio::prefer(
+    // A value: some executors prefer themselves, by reference.
+    using Executor = std::decay_t<decltype(boost::asio::prefer(
         boost::asio::get_associated_executor(std::declval<const Handler&>()),
-        boost::asio::execution::outstanding_work.tracked));
+        boost::asio::execution::outstanding_work.tracked))>;
 
     Handler handler_;
     Executor executor_;  // kept at work until the handler has been called
