@@ -7,11 +7,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <braid/asio.hpp>
 #include <deque>
+#include <latch>
 #include <thread>
 
 #include "tests/engine/store_fixture.h"
@@ -51,7 +54,7 @@ TEST_CASE("asio threads: the handler runs on its own executor, and not within th
             codes.push_back(receipt ? std::nullopt : std::optional(receipt.error().code()));
         }));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    must(fixture->sync());
     CHECK(codes.empty());
     CHECK(context.run() == 2);  // it was at work until both had come
     CHECK(ran_on == std::this_thread::get_id());
@@ -143,6 +146,60 @@ TEST_CASE("asio threads: who cancels a commit that is under way only stops waiti
     MESSAGE(stopped << " of " << count << " weren't waited for");
     REQUIRE(fixture->sync());
     CHECK(sequences(entries(fixture->read_segment("sp", "sg"))) == numbers(1, count));
+}
+
+/// All threads of Asio's system executor, busy until this goes.
+class BusyPool {
+public:
+    BusyPool() {
+        for (int i = 0; i < tasks; ++i)
+            asio::post(asio::system_executor(), [this] {
+                release_.wait();
+                gone_.count_down();
+            });
+    }
+    ~BusyPool() {
+        release_.count_down();
+        gone_.wait();
+    }
+    BusyPool(const BusyPool&) = delete;
+    BusyPool& operator=(const BusyPool&) = delete;
+
+private:
+    static constexpr int tasks = 256;  // more than it has threads
+    std::latch release_{1};
+    std::latch gone_{tasks};
+};
+
+TEST_CASE("asio threads: a commit that finds no room waits on a thread of the pool") {
+    FullStore full;
+    Transaction large = full.large();
+    const Result<Receipt> receipt = async_commit(large, asio::use_future).get();
+    REQUIRE(receipt);
+    CHECK(receipt->last_position == full.last_position + 1);
+}
+
+TEST_CASE("asio threads: a commit cancelled while it waits for room writes nothing") {
+    FullStore full;
+    Transaction large = full.large();
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    std::optional<Errc> told;
+    {
+        const BusyPool busy;
+        async_commit(large,
+                     asio::bind_cancellation_slot(
+                         signal.slot(), asio::bind_executor(context, [&](const auto& receipt) {
+                             told = code(receipt);
+                         })));
+        signal.emit(asio::cancellation_type::partial);
+        CHECK(context.run() == 1);
+    }
+    CHECK(told == Errc::cancelled);
+    must(full.store->sync());
+    CHECK(entries(full.store->read_all()).back().position == full.last_position);
+    // It is as it was.
+    CHECK(must(large.commit()).last_position == full.last_position + 1);
 }
 
 }  // namespace

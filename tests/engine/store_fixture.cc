@@ -108,6 +108,28 @@ void StoreFixture::in_killed_process(const std::function<bool(Store&)>& body) {
     open();
 }
 
+namespace {
+
+Options options_of_full_store() {
+    Options options = default_options();
+    options.tail_bytes_max = 1 << 20;  // drained when half of it is used
+    options.arena_chunk_bytes = 64 << 10;
+    return options;
+}
+
+}  // namespace
+
+FullStore::FullStore() : store(options_of_full_store()) {
+    const std::string payload(300 << 10, 'f');
+    last_position = must(store->append("sp", "full", payload)).last_position;
+}
+
+Transaction FullStore::large() {
+    Transaction transaction = store->begin();
+    transaction.append("sp", "large", std::string(900 << 10, 'l'));
+    return transaction;
+}
+
 void with_every_size(const std::function<void(StoreFixture&)>& body) {
     for (const Sizes& sizes : all_sizes()) {
         INFO(sizes.name);

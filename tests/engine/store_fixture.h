@@ -77,6 +77,16 @@ private:
     std::optional<Store> store_;
 };
 
+/// A store without room for a large transaction until somebody drains it, which it doesn't by
+/// itself yet.
+struct FullStore {
+    FullStore();
+    [[nodiscard]] Transaction large();
+
+    StoreFixture store;
+    Position last_position;
+};
+
 /// Runs `body` on fresh stores, one for each of `all_sizes`.
 void with_every_size(const std::function<void(StoreFixture&)>& body);
 /// Runs `check` on what `fill` has written while it is in tails (as far as the sizes let it), after

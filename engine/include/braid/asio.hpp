@@ -9,7 +9,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <cerrno>
 #include <memory>
+#include <new>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -44,12 +47,20 @@ public:
         boost::asio::post(boost::asio::system_executor(),
                           [self, callback, &transaction, durability] {
                               if (!self->begin()) return;
-                              transaction.commit_async(callback, durability);
+                              self->commit(transaction, callback, durability);
                               self->arrive();
                           });
     }
 
 private:
+    /// On a thread of the pool, where nobody catches what `commit_async` may throw.
+    void commit(Transaction& transaction, const CommitCallback& callback, Durability durability) {
+        try {
+            transaction.commit_async(callback, durability);
+        } catch (const std::bad_alloc&) {
+            complete(Error(Errc::io, "out of memory", ENOMEM));
+        }
+    }
     void let_cancel() {
         auto slot = boost::asio::get_associated_cancellation_slot(handler_);
         if (!slot.is_connected()) return;
@@ -75,8 +86,12 @@ private:
     }
     void arrive() {
         if (missing_.fetch_sub(1) != 1) return;
+        // The pool may hold on to this object for longer: the executor is not to be kept at work by
+        // it.
+        const Executor executor = *std::move(executor_);
+        executor_.reset();
         // Never within the call that began it, nor on a thread of the store.
-        boost::asio::post(executor_, [self = this->shared_from_this()]() mutable {
+        boost::asio::post(executor, [self = this->shared_from_this()]() mutable {
             auto slot = boost::asio::get_associated_cancellation_slot(self->handler_);
             Handler handler = std::move(self->handler_);
             if (slot.is_connected()) slot.clear();
@@ -92,7 +107,7 @@ private:
         boost::asio::execution::outstanding_work.tracked))>;
 
     Handler handler_;
-    Executor executor_;  // kept at work until the handler has been called
+    std::optional<Executor> executor_;  // kept at work until the handler is on its way
     Result<Receipt> outcome_ = Receipt{};
     std::atomic<bool> has_outcome_{false};
     std::atomic<int> missing_{2};
@@ -109,6 +124,8 @@ private:
 ///
 /// The transaction must stay where it is, untouched, until the handler is called; then it is empty
 /// and can be used again. Its store may be closed meanwhile: what is under way is finished.
+/// std::bad_alloc: nothing was begun. Where memory runs out later, the handler gets `io` with
+/// ENOMEM.
 ///
 /// Cancellation (`terminal` and `partial`): a commit that still waits for room completes with
 /// `cancelled`, and nothing is written. Later it can't be taken back: it completes with

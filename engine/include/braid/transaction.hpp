@@ -124,7 +124,8 @@ public:
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
 
     /// The same, but never blocks: where it would have to wait for room in memory or log, it
-    /// returns false, calls nobody, and the transaction is as it was. Otherwise true.
+    /// returns false, calls nobody, and the transaction is as it was. Otherwise true. It does
+    /// nothing to make room: a large transaction may find none until `commit_async` makes it.
     [[nodiscard]] bool try_commit_async(CommitCallback callback,
                                         Durability durability = Durability::durable);
 
