@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/engine.h"
+#include "engine/io_options.h"
 #include "engine/store_files.h"
 #include "wal/log_check.h"
 #include "wal/log_salvage.h"
@@ -320,10 +321,7 @@ Result<RepairReport> repair(std::shared_ptr<io::Disk> disk, const RepairOptions&
 }
 
 Result<RepairReport> repair(const std::string& directory, const RepairOptions& options) {
-    const io::Backend backend = options.io == Io::uring   ? io::Backend::uring
-                                : options.io == Io::posix ? io::Backend::posix
-                                                          : io::Backend::automatic;
-    auto disk = io::open_disk(directory, backend, false);
+    auto disk = io::open_disk(directory, backend_of(options.io), false);
     if (!disk) return disk.error();
     auto done = repair(std::shared_ptr<io::Disk>(std::move(*disk)), options);
     if (!done) return done.error().within(directory);

@@ -1,33 +1,10 @@
 #include <braid/store.hpp>
 
 #include "engine/engine.h"
+#include "engine/io_options.h"
 
 namespace braid {
 namespace {
-
-io::LogSync log_sync_of(LogSync log_sync) {
-    switch (log_sync) {
-        case LogSync::synchronous_writes:
-            return io::LogSync::synchronous_writes;
-        case LogSync::fdatasync:
-            return io::LogSync::fdatasync;
-        case LogSync::automatic:
-            break;
-    }
-    return io::LogSync::automatic;
-}
-
-io::Backend backend_of(Io io) {
-    switch (io) {
-        case Io::automatic:
-            return io::Backend::automatic;
-        case Io::uring:
-            return io::Backend::uring;
-        case Io::posix:
-            return io::Backend::posix;
-    }
-    return io::Backend::automatic;
-}
 
 std::uint64_t limit_of(std::uint64_t limit) {
     return limit == 0 ? no_limit : limit;
