@@ -85,6 +85,8 @@ Options ModelRun::random_options(Random& random) const {
         std::max(options.piece_bytes_min, random.pick(Values{16 << 10, 256 << 10}));
     options.open_files_max = static_cast<std::uint32_t>(random.pick(Values{8, 16, 1024}));
     options.batches_in_flight = static_cast<std::uint32_t>(random.pick(Values{1, 1, 4}));
+    options.log_sync = random.pick(
+        std::vector{LogSync::automatic, LogSync::synchronous_writes, LogSync::fdatasync});
     options.read_mode = random.percent(30) ? ReadMode::copied : ReadMode::mapped;
     options.flush_interval = std::chrono::milliseconds(random.pick(Values{1, 10, 10, 3'600'000}));
     return options;
@@ -92,9 +94,12 @@ Options ModelRun::random_options(Random& random) const {
 
 void ModelRun::open(Random& random) {
     options_ = random_options(random);
-    tell("open: log file {}, tails {}, chunk {}, piece {}, own file {}, flush {} ms",
-         options_.log_file_bytes, options_.tail_bytes_max, options_.arena_chunk_bytes,
-         options_.piece_bytes_min, options_.segment_file_bytes, options_.flush_interval.count());
+    tell(
+        "open: log file {}, tails {}, chunk {}, piece {}, own file {}, flush {} ms, "
+        "log sync {}",
+        options_.log_file_bytes, options_.tail_bytes_max, options_.arena_chunk_bytes,
+        options_.piece_bytes_min, options_.segment_file_bytes, options_.flush_interval.count(),
+        static_cast<int>(options_.log_sync));
     Result<Store> opened = Store::open(directory_.path(), options_);
     if (!opened) throw Mismatch("open: " + opened.error().message());
     store_ = *std::move(opened);

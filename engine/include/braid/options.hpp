@@ -46,6 +46,7 @@ struct Options {
     /// Look at the store without writing anything, beside a writer or alone.
     bool read_only = false;
     Io io = Io::automatic;
+    /// For disks that are slower one way; a store may be opened with any.
     LogSync log_sync = LogSync::automatic;
     /// How long opening for writing waits for another writer to be gone before it says `locked`.
     std::chrono::milliseconds lock_wait{2000};
