@@ -68,8 +68,9 @@ void Engine::begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> 
                            std::uint64_t capacity, Threads threads) {
     std::function<void()> drive;
     if (threads == Threads::none) drive = [this] { drive_simulated_log(); };
-    group_ = std::make_unique<GroupCommit>(*disk_, std::move(files), std::move(writer), capacity,
-                                           watermarks_, log_signal_, std::move(drive));
+    group_ = std::make_unique<GroupCommit>(*disk_, options_.commit_path, std::move(files),
+                                           std::move(writer), capacity, watermarks_, log_signal_,
+                                           std::move(drive));
 }
 
 void Engine::drive_simulated_log() {
@@ -231,7 +232,8 @@ Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, Durability 
 
 void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns) {
     const bool begins_batch = batch.body.bytes == item_bytes && due_ns != never;
-    if (begins_batch || due_ns == 0 || log_thread_idle_.load()) log_signal_.raise();
+    const bool is_left_to_it = !group_->is_led() && (begins_batch || due_ns == 0);
+    if (is_left_to_it || log_thread_idle_.load()) log_signal_.raise();
     if (arena_->bytes() > options_.tail_bytes_max / 2) drain_signal_.raise();
 }
 
@@ -336,6 +338,7 @@ Result<void> Engine::close() {
         if (std::exchange(closing_, true)) return {};
     }
     threads_.reset();
+    group_->forget_log_thread();
     auto done = finish_work();
     write_metrics(true);  // while the directory is ours
     closed_.store(true, std::memory_order_release);

@@ -18,7 +18,7 @@ constexpr std::uint64_t pending_bytes_max = 1 << 20;
 
 }  // namespace
 
-GroupCommit::GroupCommit(io::Disk& disk, wal::LogFiles files,
+GroupCommit::GroupCommit(io::Disk& disk, CommitPath path, wal::LogFiles files,
                          std::unique_ptr<wal::LogWriter> writer, std::uint64_t capacity,
                          Watermarks& watermarks, Signal& log_thread, std::function<void()> drive)
     : disk_(disk),
@@ -29,6 +29,7 @@ GroupCommit::GroupCommit(io::Disk& disk, wal::LogFiles files,
       writer_(std::move(writer)),
       blocking_queue_(io::make_blocking_queue()),
       writer_capacity_(capacity),
+      path_(path),
       assigned_room_(writer_->room()) {
     blocking_queue_->reserve(writer_->requests_max());
     spare_memory_.reserve(2);
@@ -132,7 +133,8 @@ void GroupCommit::hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept {
     }
 }
 
-std::shared_ptr<CommitBatch> GroupCommit::first_waited_for() const {
+std::shared_ptr<CommitBatch> GroupCommit::first_to_lead() const {
+    if (path_ == CommitPath::ring) return nullptr;
     for (const auto& batch : queue_)
         if (batch->waiters != 0) return batch;
     return nullptr;
@@ -158,7 +160,7 @@ GroupCommit::Pulse GroupCommit::pulse() {
 
 bool GroupCommit::is_due(std::uint64_t now_ns) const {
     const auto due = next_due();
-    return due && *due <= now_ns && first_waited_for() == nullptr;
+    return due && *due <= now_ns && first_to_lead() == nullptr;
 }
 
 bool GroupCommit::take_next(io::Queue& queue, bool only_full) {
@@ -309,7 +311,7 @@ std::shared_ptr<CommitBatch> GroupCommit::hand_over() noexcept {
     leading_ = false;
     if (queue_.empty()) return nullptr;
     // Who waits for a later batch leads the earlier ones as well.
-    std::shared_ptr<CommitBatch> next = first_waited_for();
+    std::shared_ptr<CommitBatch> next = first_to_lead();
     if (next == nullptr) {
         log_thread_.raise();
         return nullptr;
@@ -370,6 +372,11 @@ void GroupCommit::lead_one(const CommitBatch& own) {
 
 bool GroupCommit::add_waiter(CommitBatch& batch) noexcept {
     ++batch.waiters;
+    if (path_ == CommitPath::ring) {
+        hasten(batch, 0);
+        if (!leading_) log_thread_.raise();
+        return false;
+    }
     return !std::exchange(leading_, true);
 }
 
@@ -419,6 +426,16 @@ bool GroupCommit::step(io::Queue& queue) {
     const std::scoped_lock lock(mutex);
     leading_ = is_unsettled();
     return moved;
+}
+
+void GroupCommit::forget_log_thread() {
+    std::shared_ptr<CommitBatch> next;
+    {
+        const std::scoped_lock lock(mutex);
+        path_ = CommitPath::automatic;
+        if (!leading_) next = hand_over();
+    }
+    wake({}, nullptr, next.get(), 0);
 }
 
 void GroupCommit::seal() {

@@ -43,7 +43,7 @@ struct CommitBatch {
 /// Shares one flush among all who wait for one. Leading is a role that one thread at a time has: a
 /// blocking committer who finds nobody leading writes its batch with the blocking queue, and hands
 /// the role to a waiter of the next batch when it is done; the log thread leads where only
-/// asynchronous or buffered commits wait. Owns no thread.
+/// asynchronous or buffered commits wait, and everywhere with `CommitPath::ring`. Owns no thread.
 ///
 /// The sequencer's lock is this object's `mutex`: joining a batch is part of being sequenced.
 ///
@@ -53,9 +53,9 @@ class GroupCommit {
 public:
     /// `log_thread` is raised when only that thread can see to what is pending. `drive`, where
     /// there are no threads, moves the writes that somebody else's queue has in flight.
-    GroupCommit(io::Disk& disk, wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
-                std::uint64_t capacity, Watermarks& watermarks, Signal& log_thread,
-                std::function<void()> drive);
+    GroupCommit(io::Disk& disk, CommitPath path, wal::LogFiles files,
+                std::unique_ptr<wal::LogWriter> writer, std::uint64_t capacity,
+                Watermarks& watermarks, Signal& log_thread, std::function<void()> drive);
 
     std::mutex mutex;  ///< of the sequencer and of everything marked (L) here
 
@@ -71,9 +71,12 @@ public:
               TransactionNumber transaction, std::uint64_t due_ns) noexcept;
     /// (L) The batch that was joined last, if it isn't durable yet.
     [[nodiscard]] std::shared_ptr<CommitBatch> newest() const;
+    /// (L) Whether somebody leads, who will see to what is due, or raise the log thread for it.
+    [[nodiscard]] bool is_led() const noexcept { return leading_; }
     /// (L) Set by a failed log write: nothing is accepted any more.
     [[nodiscard]] const std::optional<Error>& failure() const noexcept { return failure_; }
-    /// (L) Makes the batch due by then, and with it those before it.
+    /// (L) Makes the batch due by then, and with it those before it. Who leads sees to it; where
+    /// nobody does the log thread is to be raised.
     void hasten(CommitBatch& batch, std::uint64_t due_ns) noexcept;
     /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
     [[nodiscard]] static Error after_failure(const Result<Receipt>& answer,
@@ -105,6 +108,8 @@ public:
     /// One small move of the log thread, for a simulation: submits what is pending, takes what has
     /// completed; never blocks. False if there was nothing to do.
     bool step(io::Queue& queue);
+    /// The log thread is gone: from now on who waits leads, whatever the path.
+    void forget_log_thread();
     /// Seals the log if its last batch isn't attested, unless somebody else leads. Blocks.
     void seal();
 
@@ -124,8 +129,8 @@ public:
     [[nodiscard]] bool wants_drain();
 
 private:
-    /// The first batch in the queue that somebody waits for: its waiter can lead.
-    [[nodiscard]] std::shared_ptr<CommitBatch> first_waited_for() const;
+    /// The first batch in the queue that somebody waits for who can lead.
+    [[nodiscard]] std::shared_ptr<CommitBatch> first_to_lead() const;
     void tell_left_files();
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.
@@ -187,6 +192,7 @@ private:
     std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet; has room
                                               // for one more a file in ready_
     std::vector<wal::AlignedBuffer> spare_memory_;  // for batches to come
+    CommitPath path_;
     bool leading_ = false;
     Batches queue_;                          // not handed to the log
     Batches in_flight_;                      // handed to the log

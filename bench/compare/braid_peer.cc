@@ -67,9 +67,10 @@ private:
 
 class BraidPeer : public Peer {
 public:
-    explicit BraidPeer(const Setup& setup)
+    BraidPeer(const Setup& setup, braid::CommitPath path)
         : durable_(setup.durable),
-          store_(must(braid::Store::open(setup.directory, {.create = true, .io = io_asked()}))) {
+          store_(must(braid::Store::open(
+              setup.directory, {.create = true, .io = io_asked(), .commit_path = path}))) {
         for (std::uint32_t segment = 0; segment < setup.segments; ++segment)
             names_.push_back(segment_name(segment));
     }
@@ -91,8 +92,15 @@ private:
 }  // namespace
 
 PeerKind braid_peer() {
-    return {"braid", "defaults; a buffered commit is flushed within 10 ms",
-            [](const Setup& setup) { return std::make_unique<BraidPeer>(setup); }};
+    return {"braid", "defaults; a buffered commit is flushed within 10 ms", [](const Setup& setup) {
+                return std::make_unique<BraidPeer>(setup, braid::CommitPath::automatic);
+            }};
+}
+
+PeerKind braid_ring_peer() {
+    return {"braid ring", "commit_path = ring, else defaults", [](const Setup& setup) {
+                return std::make_unique<BraidPeer>(setup, braid::CommitPath::ring);
+            }};
 }
 
 }  // namespace bench

@@ -58,6 +58,7 @@ const std::vector<PeerKind>& peer_kinds();
 
 // One for each file; the list above knows which are there.
 PeerKind braid_peer();
+PeerKind braid_ring_peer();
 PeerKind floor_direct_peer();
 PeerKind floor_fdatasync_peer();
 PeerKind leveldb_peer();

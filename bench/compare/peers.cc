@@ -10,7 +10,7 @@ std::string segment_name(std::uint32_t segment) {
 
 const std::vector<PeerKind>& peer_kinds() {
     static const std::vector<PeerKind> kinds{
-        braid_peer(),
+        braid_peer(),        braid_ring_peer(),
 #ifdef BENCH_HAS_ROCKSDB
         rocksdb_peer(),
 #endif

@@ -85,6 +85,7 @@ Options ModelRun::random_options(Random& random) const {
         std::max(options.piece_bytes_min, random.pick(Values{16 << 10, 256 << 10}));
     options.open_files_max = static_cast<std::uint32_t>(random.pick(Values{8, 16, 1024}));
     options.batches_in_flight = static_cast<std::uint32_t>(random.pick(Values{1, 1, 4}));
+    options.commit_path = random.percent(30) ? CommitPath::ring : CommitPath::automatic;
     options.log_sync = random.pick(
         std::vector{LogSync::automatic, LogSync::synchronous_writes, LogSync::fdatasync});
     options.read_mode = random.percent(30) ? ReadMode::copied : ReadMode::mapped;

@@ -50,7 +50,11 @@ Options small_options() {
 }
 
 std::vector<Sizes> all_sizes() {
-    return {{"default sizes", default_options()}, {"small sizes", small_options()}};
+    Options led_by_ring = small_options();
+    led_by_ring.commit_path = CommitPath::ring;
+    return {{"default sizes", default_options()},
+            {"small sizes", small_options()},
+            {"small sizes, the log thread leads", led_by_ring}};
 }
 
 StoreFixture::StoreFixture(Options options) : options_(options) {

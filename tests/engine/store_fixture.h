@@ -50,7 +50,7 @@ struct Sizes {
 Options default_options();
 /// So small that logs roll, tails drain and pieces are written all the time.
 Options small_options();
-/// Both of them.
+/// Both of them, and small ones where the log thread leads.
 std::vector<Sizes> all_sizes();
 
 /// A store in a directory of its own.

@@ -21,6 +21,12 @@ enum class LogSync : std::uint8_t {
     fdatasync,  ///< a write, then a flush: faster where a drive is slow to bypass its cache
 };
 
+/// Who writes the log. The guarantees are the same.
+enum class CommitPath : std::uint8_t {
+    automatic,  ///< a thread that waits for its commit writes for all who wait; else the log thread
+    ring,       ///< always the log thread, through its queue; who commits sleeps
+};
+
 /// What a commit waits for.
 enum class Durability : std::uint8_t {
     durable,   ///< the log is flushed past it: it survives a crash and a power cut
@@ -57,6 +63,7 @@ struct Options {
     std::uint64_t log_file_bytes = std::uint64_t{64} << 20;
     /// Bound on all log files; at least 4 × log_file_bytes. Bounds recovery time.
     std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
+    CommitPath commit_path = CommitPath::automatic;
     /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
     std::uint32_t batches_in_flight = 1;
 
