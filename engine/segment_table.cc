@@ -36,12 +36,10 @@ SpaceState* SegmentTable::find_space(std::string_view name) const {
     return found == spaces_.end() ? nullptr : found->second;
 }
 
-SegmentState* SegmentTable::find(std::string_view space, std::string_view segment) const {
+SegmentState* SegmentTable::find(const SpaceState& space, std::string_view segment) const {
     const std::shared_lock lock(mutex_);
-    const auto in_space = spaces_.find(space);
-    if (in_space == spaces_.end()) return nullptr;
-    const auto found = in_space->second->segments.find(segment);
-    return found == in_space->second->segments.end() ? nullptr : found->second;
+    const auto found = space.segments.find(segment);
+    return found == space.segments.end() ? nullptr : found->second;
 }
 
 SpaceState* SegmentTable::find_space(std::string_view name, Position visible) const {
@@ -128,7 +126,7 @@ bool SegmentTable::restore(const segment::SpaceNamed& named) {
 
 bool SegmentTable::restore(const segment::SegmentNamed& named) {
     SpaceState* space = find(named.space);
-    if (space == nullptr || find(space->name, named.name) != nullptr) return false;
+    if (space == nullptr || find(*space, named.name) != nullptr) return false;
     SegmentState& segment = make(space->name, named.name);
     const std::unique_lock lock(mutex_);
     if (named.segment.value <= segments_by_id_.size()) return false;

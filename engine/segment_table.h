@@ -67,7 +67,7 @@ struct SpaceState {
 class SegmentTable {
 public:
     [[nodiscard]] SpaceState* find_space(std::string_view name) const;
-    [[nodiscard]] SegmentState* find(std::string_view space, std::string_view segment) const;
+    [[nodiscard]] SegmentState* find(const SpaceState& space, std::string_view segment) const;
     /// The same, but nullptr unless its first entry is at or before `visible`.
     [[nodiscard]] SpaceState* find_space(std::string_view name, Position visible) const;
     [[nodiscard]] SegmentState* find(std::string_view space, std::string_view segment,

@@ -41,8 +41,11 @@ bool is_met(const Expectation& expectation, Sequence last) {
 }  // namespace
 
 void Sequencer::resolve(TransactionBody& body) const {
-    for (TransactionBody::Target& target : body.targets())
-        if (target.state == nullptr) target.state = table_.find(target.space, target.segment);
+    for (TransactionBody::Target& target : body.targets()) {
+        if (target.state != nullptr) continue;
+        if (target.in == nullptr) target.in = table_.find_space(target.space);
+        if (target.in != nullptr) target.state = table_.find(*target.in, target.segment);
+    }
 }
 
 std::optional<Error> Sequencer::judge(TransactionBody& body) const {

@@ -62,9 +62,13 @@ std::uint32_t TransactionBody::add_target(std::string_view space, std::string_vi
     if (used_targets_ == targets_.size()) targets_.emplace_back();
     Target& target = targets_[used_targets_];
     target.records = 0;
-    if (!is(target, space, segment)) {
+    if (target.space != space) {
+        target.in = nullptr;
         target.state = nullptr;
         target.space = space;
+    }
+    if (target.segment != segment) {
+        target.state = nullptr;
         target.segment = segment;
     }
     return static_cast<std::uint32_t>(used_targets_++);

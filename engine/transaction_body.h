@@ -12,6 +12,7 @@
 namespace braid {
 
 struct SegmentState;
+struct SpaceState;
 
 /// A transaction before it is committed: frames built and hashed, and what it demands. Built by the
 /// caller's thread; the sequencer only fills in numbers.
@@ -24,7 +25,9 @@ public:
         std::string space;
         std::string segment;
         std::uint64_t records = 0;      ///< appended to it here
-        SegmentState* state = nullptr;  ///< found by the commit; stays true of the names for good
+        // Found by the commit; they stay true of the names for good.
+        SpaceState* in = nullptr;
+        SegmentState* state = nullptr;
     };
     /// A demand on a target as it stands when `before` records of this transaction are in it.
     struct Demand {

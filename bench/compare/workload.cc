@@ -107,7 +107,9 @@ double percentile_us(std::vector<std::uint32_t>& sorted_ns, double part) {
 }
 
 Measured run(Peer& peer, const Workload& workload, double seconds, std::uint64_t& commits) {
-    static const std::string bytes = random_bytes(std::size_t{1} << 20);
+    // Few enough to stay in a processor's cache, as what a program has just made is there.
+    const std::string bytes =
+        random_bytes(std::max<std::size_t>(64 << 10, 2 * workload.payload_bytes));
     std::vector<std::unique_ptr<Worker>> workers;
     for (std::uint32_t i = 0; i < workload.threads; ++i)
         workers.push_back(std::make_unique<Worker>(peer, workload, i, bytes));
