@@ -154,7 +154,9 @@ std::optional<std::uint64_t> GroupCommit::next_due() const {
 
 GroupCommit::Pulse GroupCommit::pulse() {
     const std::scoped_lock lock(mutex);
-    return {batches_, next_due(), wants_seal_ && !failure_ && assigned_room_ >= io::block_bytes,
+    const bool is_seen_to = leading_ || first_to_lead() != nullptr;
+    return {batches_, is_seen_to ? std::nullopt : next_due(),
+            wants_seal_ && !failure_ && assigned_room_ >= io::block_bytes,
             !queue_.empty() || !in_flight_.empty()};
 }
 

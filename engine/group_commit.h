@@ -88,8 +88,8 @@ public:
     /// What the log thread plans its sleep by.
     struct Pulse {
         std::uint64_t batches = 0;  ///< durable so far
-        std::optional<std::uint64_t>
-            next_due;             ///< of the first batch in the queue, if there is one
+        /// Of the first batch in the queue, if there is one, and nobody who will see to it.
+        std::optional<std::uint64_t> next_due;
         bool wants_seal = false;  ///< the last batch isn't attested
         bool busy = false;        ///< something is pending or being written
     };
