@@ -80,7 +80,7 @@ void Engine::drive_simulated_log() {
 bool Engine::step_log(io::Queue& queue) {
     simulated_log_queue_ = &queue;
     try {
-        if (group_->wants_file()) static_cast<void>(group_->prepare(0));
+        static_cast<void>(group_->prepare_some());
         return group_->step(queue);
     } catch (const std::bad_alloc&) {
         return false;  // the next step tries again; whoever waits for this one has no use for it

@@ -30,6 +30,7 @@ GroupCommit::GroupCommit(io::Disk& disk, CommitPath path, wal::LogFiles files,
       blocking_queue_(io::make_blocking_queue()),
       writer_capacity_(capacity),
       path_(path),
+      assigned_capacity_(capacity),
       assigned_room_(writer_->room()) {
     blocking_queue_->reserve(writer_->requests_max());
     spare_memory_.reserve(2);
@@ -100,7 +101,8 @@ CommitBatch& GroupCommit::begin_batch(std::uint64_t item_bytes, bool next_file) 
     batch->opened_ns = disk_.monotonic_ns();
     queue_.push_back(std::move(batch));
     if (next_file) {
-        assigned_room_ = usable(unassigned()->capacity);
+        assigned_capacity_ = unassigned()->capacity;
+        assigned_room_ = usable(assigned_capacity_);
         ++assigned_file_;
     }
     queue_.back()->file = assigned_file_;
@@ -109,7 +111,7 @@ CommitBatch& GroupCommit::begin_batch(std::uint64_t item_bytes, bool next_file) 
 
 void GroupCommit::join(CommitBatch& batch, Bytes items, Position last_position,
                        TransactionNumber transaction, std::uint64_t due_ns) noexcept {
-    assigned_room_ -= log_cost(items.size());
+    take_room(log_cost(items.size()));
     std::vector<Bytes>& pieces = batch.body.pieces;
     if (!pieces.empty() && pieces.back().data() + pieces.back().size() == items.data())
         pieces.back() = {pieces.back().data(), pieces.back().size() + items.size()};

@@ -116,8 +116,9 @@ public:
     /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks.
     /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);
-    /// Whether no file is ready that pending work may need soon.
-    [[nodiscard]] bool wants_file();
+    /// The same for the log thread, in small steps: as much of it as the use of this file asks for.
+    /// False if that is done. Blocks for one write.
+    [[nodiscard]] Result<bool> prepare_some();
     /// What the catalog holds now: log files are free.
     void drained(TransactionNumber transaction);
     /// At close, when all is drained: goes over to a small file and removes the others. Blocks.
@@ -132,6 +133,10 @@ private:
     /// The first batch in the queue that somebody waits for who can lead.
     [[nodiscard]] std::shared_ptr<CommitBatch> first_to_lead() const;
     void tell_left_files();
+    [[nodiscard]] std::uint64_t capacity_for(std::uint64_t item_bytes) const;
+    /// (L) What of a next file of that capacity should be filled by now.
+    [[nodiscard]] std::uint64_t filled_by_now(std::uint64_t capacity) const noexcept;
+    void take_room(std::uint64_t bytes) noexcept;
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.
     [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;
@@ -199,6 +204,7 @@ private:
     std::list<wal::LogFiles::Taken> ready_;  // files after the writer's
     std::uint64_t writer_file_ = 0;          // ordinal of the file being written
     std::uint64_t assigned_file_ = 0;        // ordinal of the file that new transactions go to
+    std::uint64_t assigned_capacity_ = 0;
     std::uint64_t assigned_room_ = 0;  // bytes left in it beside all batches that it will hold
     std::uint64_t pending_bytes_ = 0;
     std::uint64_t batches_ = 0;

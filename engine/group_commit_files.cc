@@ -10,6 +10,10 @@ namespace {
 
 /// What a log file is never kept larger than after a clean close.
 constexpr std::uint64_t spare_bytes_max = 4 << 20;
+/// What of a new log file is filled in one go.
+constexpr std::uint64_t fill_step = 256 << 10;
+/// The log thread looks after the next file whenever so much of this one has been used.
+constexpr std::uint64_t use_step = 64 << 10;
 
 }  // namespace
 
@@ -33,27 +37,30 @@ void GroupCommit::tell_left_files() {
     files_.drained(drained_);
 }
 
+std::uint64_t GroupCommit::capacity_for(std::uint64_t item_bytes) const {
+    const std::uint64_t needed = wal::batch_bytes(item_bytes) + 2 * io::block_bytes;
+    const std::uint64_t wanted = std::max(needed, files_.next_capacity());
+    return files_.has_room(wanted) ? wanted : needed;
+}
+
 Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
     const std::scoped_lock files_lock(files_mutex_);
     tell_left_files();
-    const std::uint64_t needed = wal::batch_bytes(item_bytes) + 2 * io::block_bytes;
     {
         const std::scoped_lock lock(mutex);
         if (failure_) return *failure_;
         if (const auto* next = unassigned()) {
-            if (next->capacity >= needed) return {};
+            if (usable(next->capacity) >= wal::batch_bytes(item_bytes)) return {};
             files_.put_back(std::move(ready_.back()));
             ready_.pop_back();
         }
     }
-    std::uint64_t capacity = std::max(needed, files_.next_capacity());
-    if (!files_.has_room(capacity)) capacity = needed;
     std::list<wal::LogFiles::Taken> place(1);  // a file that is taken must not get lost
     {
         const std::scoped_lock lock(mutex);
         left_.reserve(left_.size() + ready_.size() + 2);
     }
-    auto taken = files_.take(capacity);
+    auto taken = files_.take(capacity_for(item_bytes));
     if (!taken) return taken.error();
     place.front() = std::move(*taken);
     const std::scoped_lock lock(mutex);
@@ -61,9 +68,40 @@ Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
     return {};
 }
 
-bool GroupCommit::wants_file() {
+/// The next file is filled at the pace at which this one is used, and is there when a quarter of it
+/// is: so that neither a flush nor whoever waits for the log thread waits for a long write, and a
+/// store that is hardly written takes hardly more disk.
+std::uint64_t GroupCommit::filled_by_now(std::uint64_t capacity) const noexcept {
+    const std::uint64_t whole = usable(assigned_capacity_);
+    const double used = static_cast<double>(whole - assigned_room_) / static_cast<double>(whole);
+    const auto paced = static_cast<std::uint64_t>(4 * used * static_cast<double>(capacity));
+    return std::min(capacity, fill_step + paced);
+}
+
+void GroupCommit::take_room(std::uint64_t bytes) noexcept {
+    const std::uint64_t steps = assigned_room_ / use_step;
+    assigned_room_ -= bytes;
+    if (assigned_room_ / use_step != steps && unassigned() == nullptr) log_thread_.raise();
+}
+
+Result<bool> GroupCommit::prepare_some() {
+    const std::scoped_lock files_lock(files_mutex_);
+    tell_left_files();
+    const std::uint64_t capacity = capacity_for(0);
+    std::list<wal::LogFiles::Taken> place(1);
+    {
+        const std::scoped_lock lock(mutex);
+        if (failure_ || unassigned() != nullptr || files_.filled() >= filled_by_now(capacity))
+            return false;
+        left_.reserve(left_.size() + ready_.size() + 2);
+    }
+    auto taken = files_.take_some(capacity, fill_step);
+    if (!taken) return taken.error();
+    if (!*taken) return true;
+    place.front() = std::move(**taken);
     const std::scoped_lock lock(mutex);
-    return unassigned() == nullptr && !failure_;
+    ready_.splice(ready_.end(), place);
+    return false;
 }
 
 bool GroupCommit::wants_drain() {

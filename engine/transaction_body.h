@@ -24,7 +24,7 @@ public:
     struct Target {
         std::string space;
         std::string segment;
-        std::uint64_t records = 0;      ///< appended to it here
+        std::uint64_t records = 0;  ///< appended to it here
         // Found by the commit; they stay true of the names for good.
         SpaceState* in = nullptr;
         SegmentState* state = nullptr;

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "wal/aligned_buffer.h"
-
 namespace braid::wal {
 namespace {
 
@@ -14,7 +12,7 @@ namespace {
 /// always damage. What an interrupted opening left under this name is overwritten.
 const std::string unfinished_name = "log.new";
 
-constexpr std::uint64_t fill_bytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t fill_bytes = std::uint64_t{256} << 10;  // in one write
 constexpr std::uint64_t capacity_min = 3 * io::block_bytes;
 
 }  // namespace
@@ -90,11 +88,32 @@ std::uint64_t LogFiles::next_capacity() const noexcept {
 }
 
 Result<LogFiles::Taken> LogFiles::take(std::uint64_t capacity) {
+    for (;;) {
+        auto taken = take_some(capacity, file_capacity(capacity));
+        if (!taken) return taken.error();
+        if (*taken) return std::move(**taken);
+    }
+}
+
+Result<std::optional<LogFiles::Taken>> LogFiles::take_some(std::uint64_t capacity,
+                                                           std::uint64_t bytes) {
+    const auto given = [](Result<Taken> taken) -> Result<std::optional<Taken>> {
+        if (!taken) return taken.error();
+        return std::optional(std::move(*taken));
+    };
     capacity = file_capacity(capacity);
     if (auto removed = remove_oversized(capacity); !removed) return removed.error();
-    if (Slot* slot = find_free(capacity)) return open(*slot);
-    if (auto room = make_room(capacity); !room) return room.error();
-    return make(capacity);
+    if (Slot* slot = find_free(capacity)) return given(open(*slot));
+    if (!filling_ || filling_->capacity < capacity) {
+        if (auto room = make_room(capacity); !room) return room.error();
+        if (auto begun = begin_filling(capacity); !begun) return begun.error();
+    }
+    if (auto done = fill(bytes); !done) {
+        stop_filling();
+        return done.error();
+    }
+    if (filling_->filled < filling_->capacity) return std::optional<Taken>();
+    return given(finish_filling());
 }
 
 /// A file made for one large transaction isn't kept for small ones. While an opening hasn't begun
@@ -154,37 +173,53 @@ std::uint32_t LogFiles::unused_slot() const noexcept {
     return slot;
 }
 
+Result<void> LogFiles::begin_filling(std::uint64_t capacity) {
+    filling_.reset();
+    AlignedBuffer zeros(std::min(fill_bytes, capacity));
+    std::memset(zeros.first(zeros.capacity()).data(), 0, zeros.capacity());
+    auto file = disk_.open(unfinished_name,
+                           {.write = true, .create = true, .truncate = true, .direct = true});
+    if (!file) return file.error();
+    filling_.emplace(Filling{std::move(*file), capacity, std::move(zeros)});
+    return {};
+}
+
+Result<void> LogFiles::fill(std::uint64_t bytes) {
+    Filling& made = *filling_;
+    const std::uint64_t end = made.filled + std::min(bytes, made.capacity - made.filled);
+    while (made.filled < end) {
+        const std::size_t part = std::min<std::uint64_t>(made.zeros.capacity(), end - made.filled);
+        auto written = made.file->write(made.zeros.first(part), made.filled, io::WriteMode::cached);
+        if (!written) return written;
+        made.filled += part;
+    }
+    return {};
+}
+
+void LogFiles::stop_filling() {
+    if (!filling_) return;
+    filling_.reset();
+    (void)disk_.remove(unfinished_name);  // the error to tell is the one before
+}
+
 /// The bytes are durable before the name is there, and the name before a batch relies on it.
-Result<LogFiles::Taken> LogFiles::make(std::uint64_t capacity) {
+Result<LogFiles::Taken> LogFiles::finish_filling() {
     const std::uint32_t slot = unused_slot();
     const std::string name = log_name(slot);
-    auto made = fill(capacity);
+    auto made = filling_->file->sync();
     if (made) made = disk_.rename(unfinished_name, name);
     if (!made) {
-        (void)disk_.remove(unfinished_name);  // the error to tell is the one before
+        stop_filling();
         return made.error();
     }
-    slots_.push_back({slot, capacity, 0, Slot::State::free, true});
+    slots_.push_back({slot, filling_->capacity, 0, Slot::State::free, true});
+    filling_.reset();
     auto taken = open(slots_.back());
     if (!taken) {
         slots_.pop_back();
         (void)disk_.remove(name);
     }
     return taken;
-}
-
-Result<void> LogFiles::fill(std::uint64_t capacity) {
-    auto file = disk_.open(unfinished_name,
-                           {.write = true, .create = true, .truncate = true, .direct = true});
-    if (!file) return file.error();
-    AlignedBuffer zeros(std::min(fill_bytes, capacity));
-    std::memset(zeros.first(zeros.capacity()).data(), 0, zeros.capacity());
-    for (std::uint64_t at = 0; at < capacity; at += zeros.capacity()) {
-        const Bytes bytes = zeros.first(std::min(zeros.capacity(), capacity - at));
-        if (auto written = (*file)->write(bytes, at, io::WriteMode::cached); !written)
-            return written;
-    }
-    return (*file)->sync();
 }
 
 void LogFiles::put_back(Taken taken) {
@@ -211,6 +246,7 @@ void LogFiles::drained(std::uint64_t transaction) {
 
 Result<void> LogFiles::trim(std::uint64_t spare_bytes) {
     begun();
+    stop_filling();
     std::optional<std::uint32_t> spare;
     std::uint64_t kept_bytes = 0;
     for (const Slot& slot : slots_) {

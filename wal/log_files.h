@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/disk.h"
+#include "wal/aligned_buffer.h"
 #include "wal/log_format.h"
 #include "wal/recovery.h"
 
@@ -38,6 +39,12 @@ public:
         std::unique_ptr<io::File> file;  ///< opened direct
     };
     [[nodiscard]] Result<Taken> take(std::uint64_t capacity);
+    /// The same in steps: where a new one is made, fills no more than so many bytes of it, and
+    /// gives none until it is whole.
+    [[nodiscard]] Result<std::optional<Taken>> take_some(std::uint64_t capacity,
+                                                         std::uint64_t bytes);
+    /// Bytes of the file that `take_some` has begun; 0 if there is none.
+    [[nodiscard]] std::uint64_t filled() const noexcept { return filling_ ? filling_->filled : 0; }
     /// The capacity that the next file should have: twice the last one's, within the sizes.
     [[nodiscard]] std::uint64_t next_capacity() const noexcept;
     /// Gives back a file that was taken and never begun.
@@ -48,7 +55,7 @@ public:
     void drained(std::uint64_t transaction);
     /// Whether `take` of that capacity would find a free slot or room for a new one.
     [[nodiscard]] bool has_room(std::uint64_t capacity) const noexcept;
-    /// Removes free slots but one of at most `spare_bytes`. At close. Blocks.
+    /// Removes free slots but one of at most `spare_bytes`, and what isn't whole. At close. Blocks.
     [[nodiscard]] Result<void> trim(std::uint64_t spare_bytes);
 
     [[nodiscard]] std::uint64_t total_bytes() const noexcept;
@@ -75,12 +82,23 @@ private:
     [[nodiscard]] Result<void> make_room(std::uint64_t capacity);
     [[nodiscard]] Result<void> remove(std::size_t index);
     [[nodiscard]] Result<Taken> open(Slot& slot);
-    [[nodiscard]] Result<Taken> make(std::uint64_t capacity);
-    [[nodiscard]] Result<void> fill(std::uint64_t capacity);
+    [[nodiscard]] Result<void> begin_filling(std::uint64_t capacity);
+    [[nodiscard]] Result<void> fill(std::uint64_t bytes);
+    void stop_filling();
+    [[nodiscard]] Result<Taken> finish_filling();
     [[nodiscard]] std::uint32_t unused_slot() const noexcept;
+
+    /// A new file that isn't whole yet, under a name of its own.
+    struct Filling {
+        std::unique_ptr<io::File> file;
+        std::uint64_t capacity = 0;
+        AlignedBuffer zeros;
+        std::uint64_t filled = 0;
+    };
 
     io::Disk& disk_;
     LogSizes sizes_;
+    std::optional<Filling> filling_;
     std::vector<Slot> slots_;
     std::uint64_t last_capacity_ = 0;
     std::optional<std::uint32_t> newest_;  // out of reach until a new file is begun

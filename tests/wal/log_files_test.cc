@@ -104,6 +104,45 @@ TEST_CASE("log files: one made for a large transaction isn't kept") {
     CHECK(files.count() == 1);
 }
 
+TEST_CASE(
+    "log files: one made in steps appears when it is whole, and a drained one is taken first") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    auto used = taken(files, 16384);
+    for (const std::uint64_t filled : {8192, 16384, 24576}) {
+        const auto none = files.take_some(32768, 8192);
+        REQUIRE(none);
+        CHECK_FALSE(none->has_value());
+        CHECK(files.filled() == filled);
+        CHECK(files.count() == 1);
+        CHECK(disk.names() == std::vector<std::string>{"log-0001", "log.new"});
+    }
+    // Smaller than what has been begun, so nothing is begun anew; and free ones come first.
+    files.finished(used.slot, 1);
+    files.drained(1);
+    CHECK((*files.take_some(16384, 8192))->slot == 1);
+    CHECK(files.filled() == 24576);
+    CHECK((*files.take_some(16384, 8192))->capacity == 32768);
+    CHECK(files.filled() == 0);
+    const auto after = disk.power_loss_now(7);
+    CHECK(after->contents("log-0002") == std::vector<std::byte>(32768));
+}
+
+TEST_CASE("log files: what isn't whole gives way to a larger one, to a failure and to the close") {
+    sim::SimDisk disk;
+    LogFiles files(disk, sizes, {});
+    REQUIRE(files.take_some(16384, 8192));
+    CHECK(taken(files, 32768).capacity == 32768);
+    CHECK(files.filled() == 0);
+    REQUIRE(files.take_some(16384, 8192));
+    disk.fail({.call = sim::Call::write});
+    CHECK(files.take_some(16384, 8192).error().code() == Errc::io);
+    CHECK(disk.names() == std::vector<std::string>{"log-0001"});
+    REQUIRE(files.take_some(16384, 8192));
+    REQUIRE(files.trim(0));
+    CHECK(disk.names() == std::vector<std::string>{"log-0001"});
+}
+
 TEST_CASE("log files: a failure leaves nothing behind") {
     for (const sim::Call call : {sim::Call::open, sim::Call::write, sim::Call::sync,
                                  sim::Call::rename, sim::Call::sync_directory}) {

@@ -1,0 +1,41 @@
+#include "engine/engine.h"
+#include "tests/engine/store_fixture.h"
+#include "tests/sim/sim_disk.h"
+
+namespace braid::test {
+namespace {
+
+TEST_CASE("the log's next file is filled as this one is used, and whole when a quarter of it is") {
+    sim::SimDisk disk(1);
+    const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
+    const auto queue = must(disk.make_queue(8, nullptr));
+    const auto filled = [&] {
+        return disk.exists("log.new") ? disk.contents("log.new").size() : 0;
+    };
+    const auto settle = [&] {
+        for (int i = 0; i < 64; ++i) engine->step_log(*queue);
+    };
+    const auto append = [&](std::size_t bytes) {
+        TransactionBody body(engine->options());
+        body.append("sp", "a", as_bytes(std::string(bytes, 'x')), {});
+        must(engine->commit(body, Durability::buffered));
+        settle();
+    };
+    settle();
+    CHECK(filled() == 256 << 10);
+    const std::uint64_t log_files = engine->stat().log_files;
+    // The file in use has 2 MiB: the creation left one of 1 MiB.
+    for (std::uint64_t before = filled(), i = 0; i < 3; ++i) {
+        append(120 << 10);
+        CHECK(filled() > before);
+        before = filled();
+        CHECK(engine->stat().log_files == log_files);
+    }
+    append(200 << 10);
+    CHECK(engine->stat().log_files == log_files + 1);
+    CHECK_FALSE(disk.exists("log.new"));
+    must(engine->close());
+}
+
+}  // namespace
+}  // namespace braid::test
