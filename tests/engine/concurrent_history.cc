@@ -161,9 +161,9 @@ void Judge::check_extent(const Reading& reading) {
     }
     if (last < least)
         return note(
-            fmt::format("a reader ended at position {}, but {} was committed before it "
+            fmt::format("a reader of {} ended at position {}, but {} was committed before it "
                         "was opened",
-                        last, least));
+                        reading.segment.empty() ? "the store" : reading.segment, last, least));
     if (last == 0 || last > at_position_.size() || reading.follows) return;
     const Attempt* attempt = at_position_[last - 1];
     if (attempt == nullptr) return;
