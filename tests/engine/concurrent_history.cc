@@ -159,7 +159,8 @@ void Judge::check_extent(const Reading& reading) {
         const auto at = std::upper_bound(found->second.begin(), found->second.end(), least);
         least = at == found->second.begin() ? 0 : *std::prev(at);
     }
-    if (last < least)
+    // A follower is cut off by the closing, wherever it is.
+    if (last < least && !reading.follows)
         return note(
             fmt::format("a reader of {} ended at position {}, but {} was committed before it "
                         "was opened",

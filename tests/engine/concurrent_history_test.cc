@@ -30,7 +30,8 @@ class Crowd {
 public:
     explicit Crowd(Store& store) : store_(store) {}
 
-    /// Lets all of them run until there are enough entries, then closes the store under them.
+    /// Lets all of them run until there are enough entries, and everybody has looked at some, then
+    /// closes the store under them.
     void run();
     [[nodiscard]] ConcurrentHistory take() { return std::move(history_); }
     [[nodiscard]] std::uint64_t appended() const noexcept { return appended_; }
@@ -46,6 +47,14 @@ private:
     void tell_enough() {
         if (!told_enough_.exchange(true)) enough_.release();
     }
+    /// Told by each who looks when it has done so for the second time.
+    void looked_twice() {
+        if (++looked_twice_ == readers + followers + peekers) tell_if_enough();
+    }
+    void tell_if_enough() {
+        if (appended_ >= entries_max && looked_twice_ == readers + followers + peekers)
+            tell_enough();
+    }
     [[nodiscard]] bool stopping() const noexcept { return stop_; }
     template <class T>
     void keep(std::vector<T> ConcurrentHistory::*list, std::vector<T> own) {
@@ -56,6 +65,7 @@ private:
     Store& store_;
     std::atomic<Moment> moments_{0};
     std::atomic<std::uint64_t> appended_{0};
+    std::atomic<std::size_t> looked_twice_{0};
     std::atomic<bool> stop_{false};
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<bool> told_enough_{false};
@@ -91,7 +101,8 @@ Attempt Crowd::attempt(std::size_t writer, std::uint64_t round) {
         attempt.first = receipt->first_position.value;
         attempt.last = receipt->last_position.value;
         attempt.timestamp = receipt->timestamp.value;
-        if (appended_.fetch_add(count) + count >= entries_max) tell_enough();
+        appended_ += count;
+        tell_if_enough();
     } else {
         attempt.outcome = receipt.error().code() == Errc::unknown_outcome
                               ? Attempt::Outcome::unknown
@@ -131,6 +142,7 @@ void Crowd::read(std::size_t reader) {
             if (!ended) break;
             reading.entries.push_back(delivered(**next));
         }
+        if (round == 1) looked_twice();
         if (ended) own.push_back(std::move(reading));
         // Each reads everything: many would take all memory and time.
         if (own.size() > 20) own.erase(own.begin());
@@ -150,6 +162,7 @@ void Crowd::follow(std::size_t follower) {
         const Result<Entry>* next = source.next(std::chrono::seconds(60));
         if (next == nullptr || !*next) break;
         reading.entries.push_back(delivered(**next));
+        if (reading.entries.size() == 2) looked_twice();
     }
     keep(&ConcurrentHistory::readings, {std::move(reading)});
 }
@@ -172,6 +185,7 @@ void Crowd::peek(std::size_t peeker) {
             peek.position = (**found)->position.value;
         }
         own.push_back(std::move(peek));
+        if (round == 1) looked_twice();
     }
     keep(&ConcurrentHistory::peeks, std::move(own));
 }
