@@ -117,8 +117,9 @@ public:
     /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);
     /// The same for the log thread, in small steps: as much of it as the use of this file asks for.
-    /// False if that is done. Blocks for one write.
-    [[nodiscard]] Result<bool> prepare_some();
+    /// False if that is done. Blocks for one write. Without memory it is an error, so that whoever
+    /// calls goes on to write what is due.
+    [[nodiscard]] Result<bool> prepare_some() noexcept;
     /// What the catalog holds now: log files are free.
     void drained(TransactionNumber transaction);
     /// At close, when all is drained: goes over to a small file and removes the others. Blocks.
@@ -137,6 +138,8 @@ private:
     /// (L) What of a next file of that capacity should be filled by now.
     [[nodiscard]] std::uint64_t filled_by_now(std::uint64_t capacity) const noexcept;
     void take_room(std::uint64_t bytes) noexcept;
+    [[nodiscard]] std::list<wal::LogFiles::Taken> place_for_file();
+    void make_ready(std::list<wal::LogFiles::Taken> place, wal::LogFiles::Taken taken) noexcept;
     [[nodiscard]] static std::uint64_t usable(std::uint64_t capacity) noexcept;
     /// The file after the assigned one, if it is ready.
     [[nodiscard]] const wal::LogFiles::Taken* unassigned() const;

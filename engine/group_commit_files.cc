@@ -55,17 +55,26 @@ Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
             ready_.pop_back();
         }
     }
-    std::list<wal::LogFiles::Taken> place(1);  // a file that is taken must not get lost
-    {
-        const std::scoped_lock lock(mutex);
-        left_.reserve(left_.size() + ready_.size() + 2);
-    }
+    auto place = place_for_file();
     auto taken = files_.take(capacity_for(item_bytes));
     if (!taken) return taken.error();
-    place.front() = std::move(*taken);
+    make_ready(std::move(place), std::move(*taken));
+    return {};
+}
+
+/// A file that is taken must not get lost where memory runs out.
+std::list<wal::LogFiles::Taken> GroupCommit::place_for_file() {
+    std::list<wal::LogFiles::Taken> place(1);
+    const std::scoped_lock lock(mutex);
+    left_.reserve(left_.size() + ready_.size() + 2);
+    return place;
+}
+
+void GroupCommit::make_ready(std::list<wal::LogFiles::Taken> place,
+                             wal::LogFiles::Taken taken) noexcept {
+    place.front() = std::move(taken);
     const std::scoped_lock lock(mutex);
     ready_.splice(ready_.end(), place);
-    return {};
 }
 
 /// The next file is filled at the pace at which this one is used, and is there when a quarter of it
@@ -84,24 +93,25 @@ void GroupCommit::take_room(std::uint64_t bytes) noexcept {
     if (assigned_room_ / use_step != steps && unassigned() == nullptr) log_thread_.raise();
 }
 
-Result<bool> GroupCommit::prepare_some() {
-    const std::scoped_lock files_lock(files_mutex_);
-    tell_left_files();
-    const std::uint64_t capacity = capacity_for(0);
-    std::list<wal::LogFiles::Taken> place(1);
-    {
-        const std::scoped_lock lock(mutex);
-        if (failure_ || unassigned() != nullptr || files_.filled() >= filled_by_now(capacity))
-            return false;
-        left_.reserve(left_.size() + ready_.size() + 2);
+Result<bool> GroupCommit::prepare_some() noexcept {
+    try {
+        const std::scoped_lock files_lock(files_mutex_);
+        tell_left_files();
+        const std::uint64_t capacity = capacity_for(0);
+        {
+            const std::scoped_lock lock(mutex);
+            if (failure_ || unassigned() != nullptr || files_.filled() >= filled_by_now(capacity))
+                return false;
+        }
+        auto place = place_for_file();
+        auto taken = files_.take_some(capacity, fill_step);
+        if (!taken) return taken.error();
+        if (!*taken) return true;
+        make_ready(std::move(place), std::move(**taken));
+        return false;
+    } catch (const std::bad_alloc&) {
+        return Error(Errc::io, "out of memory", ENOMEM);
     }
-    auto taken = files_.take_some(capacity, fill_step);
-    if (!taken) return taken.error();
-    if (!*taken) return true;
-    place.front() = std::move(**taken);
-    const std::scoped_lock lock(mutex);
-    ready_.splice(ready_.end(), place);
-    return false;
 }
 
 bool GroupCommit::wants_drain() {

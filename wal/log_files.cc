@@ -206,6 +206,7 @@ void LogFiles::stop_filling() {
 Result<LogFiles::Taken> LogFiles::finish_filling() {
     const std::uint32_t slot = unused_slot();
     const std::string name = log_name(slot);
+    slots_.reserve(slots_.size() + 1);  // a file that has its name is known
     auto made = filling_->file->sync();
     if (made) made = disk_.rename(unfinished_name, name);
     if (!made) {
