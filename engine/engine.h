@@ -64,6 +64,9 @@ public:
     [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
                                     Sequence through);
 
+    [[nodiscard]] ReadParts parts() const noexcept {
+        return {*storage_, *arena_, *table_, store_seed_};
+    }
     [[nodiscard]] std::unique_ptr<ReaderBody> read_segment(std::string_view space,
                                                            std::string_view segment,
                                                            const EntryBounds& bounds) const;

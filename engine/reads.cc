@@ -6,15 +6,7 @@ namespace braid {
 
 std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::string_view segment,
                                                  const EntryBounds& bounds) const {
-    auto open = [this, space = std::string(space), segment = std::string(segment),
-                 bounds](Position end) -> std::unique_ptr<FrameSource> {
-        SegmentState* state = table_->find(space, segment, end);
-        if (state == nullptr) return nullptr;
-        return std::make_unique<SegmentSource>(
-            *storage_, store_seed_, *state,
-            SegmentSource::Range{bounds.from, bounds.to, bounds.after, bounds.backward});
-    };
-    return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
+    return std::make_unique<ReaderBody>(shared_from_this(), bounds, space, segment);
 }
 
 std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceCursor>> spaces,
@@ -33,12 +25,7 @@ std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceC
         }
         from = std::max(from, Position(least + 1));
     }
-    auto open = [this, choice = std::move(choice), from,
-                 backward = bounds.backward](Position) -> std::unique_ptr<FrameSource> {
-        return std::make_unique<SpaceSource>(*storage_, *arena_, *table_, store_seed_, choice, from,
-                                             no_limit, backward);
-    };
-    return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(open));
+    return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(choice), from);
 }
 
 Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,

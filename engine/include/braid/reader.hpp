@@ -80,6 +80,12 @@ public:
     /// error it returns the same error again. May read from the disk.
     const Result<Entry>* next();
 
+    /// Of a reader of one segment: goes to the entry of this sequence, forward or back, and returns
+    /// it as `next` would; nullptr if there is none within the bounds. Reading goes on from there,
+    /// and `limit` counts anew. A reader kept for many such gets spares most of what opening one
+    /// for each would cost, and allocates nothing. `invalid_argument` for a reader of spaces.
+    const Result<Entry>* seek(Sequence sequence);
+
     /// Where reading can be resumed with `.after`: the position of the last entry seen, but never
     /// beyond what is durable. Before any entry, what reading began after.
     [[nodiscard]] Position cursor() const;
