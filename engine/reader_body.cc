@@ -257,14 +257,11 @@ bool ReaderBody::find_record() {
     seen_ = std::max(seen_, current_->position);
     if (granted_ == bounds_.limit) return false;
     if (is_cut_) clip();  // the end may have risen
-    while (at_ == stop_) {
-        if (is_cut_) return false;
-        if (item_ == window_.items().size()) {
-            if (auto filled = next_window(); !filled) return fail(filled.error());
-            if (window_.items().empty()) return false;
-        }
-        if (!enter_frame()) {
-            bounds_.limit = granted_;
+    while (!find_in_window()) {
+        if (is_cut_ || granted_ == bounds_.limit) return false;
+        if (auto filled = next_window(); !filled) return fail(filled.error());
+        if (window_.items().empty()) {
+            looked_through_ = end_;
             return false;
         }
     }
@@ -273,9 +270,21 @@ bool ReaderBody::find_record() {
     return true;
 }
 
+bool ReaderBody::find_in_window() {
+    while (at_ == stop_ && !is_cut_ && item_ != window_.items().size())
+        if (!enter_frame()) {
+            bounds_.limit = granted_;
+            return false;
+        }
+    return at_ != stop_;
+}
+
 Position ReaderBody::cursor() const noexcept {
-    const Position seen = failed_ ? seen_ : std::max(seen_, current_->position);
-    return std::min(seen, engine_->watermarks().durable());
+    return std::min(last_seen(), engine_->watermarks().durable());
+}
+
+Position ReaderBody::looked_through() const noexcept {
+    return std::min(std::max(looked_through_, last_seen()), engine_->watermarks().durable());
 }
 
 bool ReaderBody::extend() {
@@ -297,8 +306,63 @@ const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
         }
         const std::uint64_t waited = engine_->monotonic_ns() - start;
         if (waited >= timeout_ns) return nullptr;
-        engine_->watermarks().wait(seen, timeout_ns - waited);
+        wait(seen, timeout_ns - waited);
     }
+}
+
+Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
+    const auto* segment = std::get_if<SegmentSource>(&source_);
+    const bool is_waiting = at_ == stop_ && item_ == window_.items().size() && !failed_;
+    const Position beyond = is_waiting ? end_ : Position(0);
+    return engine_->notifier().add(
+        {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},
+        std::move(tell));
+}
+
+void ReaderBody::take_back(std::uint64_t number) noexcept {
+    engine_->notifier().take_back(number);
+}
+
+/// A few sleep on the marks themselves, which is the shortest way. Of many, a commit would wake
+/// all: they are left to the notifier.
+void ReaderBody::wait(std::uint32_t seen, std::uint64_t timeout_ns) {
+    constexpr std::uint32_t few = 8;
+    if (engine_->watermarks().sleepers() < few) return engine_->watermarks().wait(seen, timeout_ns);
+    std::atomic<std::uint32_t> told = 0;
+    const auto number = notify([&told] {
+        told.store(1);
+        io::futex_wake(told, 1);
+    });
+    if (!number) return engine_->watermarks().wait(seen, timeout_ns);
+    if (!engine_->is_closed()) io::futex_wait(told, 0, timeout_ns);
+    take_back(*number);
+}
+
+/// Of one window: its frames stay where they are until the next one.
+const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t timeout_ns) {
+    const Position previous = last_seen();
+    const Result<Entry>* entry = follow(timeout_ns);
+    if (entry == nullptr) return nullptr;
+    if (!*entry) {
+        batch_ = entry->error();
+        return &batch_;
+    }
+    try {
+        batch_entries_.assign(1, **entry);
+        while (batch_entries_.size() < most && find_in_window()) {
+            deliver();
+            batch_entries_.push_back(*current_);
+        }
+    } catch (const std::bad_alloc&) {
+        // What was taken can't be given any more: nothing may be read on from there.
+        seen_ = previous;
+        current_->position = 0;
+        fail(Error(Errc::io, "out of memory", ENOMEM));
+        throw;
+    }
+    batch_ = Batch{previous, batch_entries_.front().position, batch_entries_.back().position,
+                   batch_entries_};
+    return &batch_;
 }
 
 Reader::Reader(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
@@ -324,6 +388,19 @@ const Result<Entry>* Follower::next() {
 }
 const Result<Entry>* Follower::next(std::chrono::nanoseconds timeout) {
     return body_->follow(static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
+}
+const Result<Batch>* Follower::next_batch(std::size_t most, std::chrono::nanoseconds timeout) {
+    return body_->follow_batch(
+        most, static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
+}
+Result<std::uint64_t> Follower::call_when_ready(std::function<void()> ready) {
+    return body_->notify(std::move(ready));
+}
+void Follower::cancel_call(std::uint64_t call) noexcept {
+    body_->take_back(call);
+}
+Position Follower::looked_through() const {
+    return body_->looked_through();
 }
 Position Follower::cursor() const {
     return body_->cursor();

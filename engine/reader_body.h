@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <braid/reader.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "engine/segment_source.h"
 #include "engine/space_source.h"
@@ -46,7 +49,13 @@ public:
     const Result<Entry>* seek(Sequence sequence);
     /// The next entry, waiting for one that is committed meanwhile.
     const Result<Entry>* follow(std::uint64_t timeout_ns);
+    const Result<Batch>* follow_batch(std::size_t most, std::uint64_t timeout_ns);
+    /// Calls `tell` once, when `next` may have something new, or the store has closed; see
+    /// Notifier.
+    [[nodiscard]] Result<std::uint64_t> notify(std::function<void()> tell);
+    void take_back(std::uint64_t number) noexcept;
     [[nodiscard]] Position cursor() const noexcept;
+    [[nodiscard]] Position looked_through() const noexcept;
 
 private:
     /// A segment that wasn't there yet.
@@ -57,6 +66,11 @@ private:
 
     ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds);
     /// Whether there is a record to be delivered, or else whether it failed.
+    [[nodiscard]] Position last_seen() const noexcept {
+        return failed_ ? seen_ : std::max(seen_, current_->position);
+    }
+    /// Whether a record is to be delivered without another window.
+    [[nodiscard]] bool find_in_window();
     [[nodiscard]] const Result<Entry>* outcome() const { return failed_ ? &current_ : nullptr; }
     [[nodiscard]] bool find_next();
     [[nodiscard]] bool find_record();
@@ -76,6 +90,7 @@ private:
     static void split(Entry& entry) noexcept;
     void fetch_ahead() const noexcept;
     [[nodiscard]] bool extend();
+    void wait(std::uint32_t seen, std::uint64_t timeout_ns);
 
     std::shared_ptr<const Engine> engine_;
     EntryBounds bounds_;
@@ -83,8 +98,11 @@ private:
     Position end_;
     std::uint64_t granted_ = 0;  // records delivered, with those up to `stop_`
     Position seen_;              // no less than the highest position given out before `current_`
+    Position looked_through_;    // nothing wanted is left up to here
     Result<Entry> current_;
     bool failed_ = false;
+    std::vector<Entry> batch_entries_;
+    Result<Batch> batch_ = Batch{};
 
     // Of the frame that records are taken from. Backward `at_` falls, and `stop_` may wrap to −1.
     segment::FrameView frame_;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/engine.h"
 #include "engine/segment_source.h"
 #include "engine/space_source.h"
@@ -10,9 +12,12 @@ std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::st
 }
 
 std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceCursor>> spaces,
-                                                const EntryBounds& bounds) const {
+                                                const EntryBounds& bounds,
+                                                std::vector<std::string> only_segments) const {
     SpaceSource::Choice choice;
     choice.all = !spaces;
+    choice.segments = std::move(only_segments);
+    std::sort(choice.segments.begin(), choice.segments.end());
     EntryBounds checked = bounds;
     Position from = bounds.after + 1;
     if (spaces) {

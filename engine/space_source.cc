@@ -48,6 +48,11 @@ bool SpaceSource::is_wanted(SpaceId space) const {
            });
 }
 
+bool SpaceSource::is_wanted(const SegmentState& segment) const {
+    return choice_.segments.empty() ||
+           std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name);
+}
+
 Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
     find_spaces();
     if (backward_) next_ = std::min(next_, end_);
@@ -106,8 +111,8 @@ bool SpaceSource::skip_gap(const PackState* pack) {
 
 void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
     auto* segment = static_cast<SegmentState*>(node.owner);
-    if (const Wanted* one = wanted(segment->space))
-        window.add(node.view(), segment, chunk, one->after);
+    const Wanted* one = wanted(segment->space);
+    if (one != nullptr && is_wanted(*segment)) window.add(node.view(), segment, chunk, one->after);
 }
 
 void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
@@ -235,7 +240,7 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std:
     if (segment == nullptr) return damaged(index, id, "a frame of a segment that was never named");
     const Wanted* one = wanted(segment->space);
     if (one == nullptr) return damaged(index, id, "the frame isn't of the space");
-    if (frame.last_sequence() <= segment->trimmed) return {};
+    if (frame.last_sequence() <= segment->trimmed || !is_wanted(*segment)) return {};
     window.add(frame, segment, file.stored.pin, one->after);
     return {};
 }

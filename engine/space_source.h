@@ -33,7 +33,8 @@ public:
     struct Choice {
         bool all = false;  ///< the whole store; `spaces` is empty then
         std::vector<Wanted> spaces;
-        Position trimmed_told{};  ///< with `all`
+        Position trimmed_told{};              ///< with `all`
+        std::vector<std::string> segments{};  ///< names, sorted: no others; empty: all
     };
 
     /// From `from` up to `to`, or the other way round.
@@ -47,6 +48,8 @@ private:
     [[nodiscard]] bool skip_gap(const PackState* pack);
     [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
     [[nodiscard]] bool is_wanted(SpaceId space) const;
+    /// By its name alone.
+    [[nodiscard]] bool is_wanted(const SegmentState& segment) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
     void take(Window& window, const segment::TailNode& node,
               const std::shared_ptr<segment::Chunk>& chunk);
