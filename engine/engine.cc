@@ -53,7 +53,9 @@ void Engine::forget_all() {
     recovery_ = {};
     table_.emplace();
     arena_.emplace(options_.arena_chunk_bytes);
+    notifier_.reset();
     storage_.emplace(*disk_, options_);
+    notifier_.emplace(watermarks_, *storage_);
 }
 
 wal::LogSizes Engine::log_sizes() const {
@@ -330,6 +332,7 @@ Result<void> Engine::sync() {
 Result<void> Engine::close() {
     if (options_.read_only || drain_ == nullptr) {  // or it was never open
         closed_ = true;
+        notifier_->close();
         watermarks_.wake();
         return {};
     }
@@ -342,6 +345,7 @@ Result<void> Engine::close() {
     auto done = finish_work();
     write_metrics(true);  // while the directory is ours
     closed_.store(true, std::memory_order_release);
+    notifier_->close();
     watermarks_.wake();
     lock_.reset();
     return done;

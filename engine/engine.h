@@ -13,6 +13,7 @@
 
 #include "engine/drain.h"
 #include "engine/group_commit.h"
+#include "engine/notifier.h"
 #include "engine/reader_body.h"
 #include "engine/rewrite.h"
 #include "engine/segment_table.h"
@@ -52,6 +53,7 @@ public:
 
     [[nodiscard]] const Options& options() const noexcept { return options_; }
     [[nodiscard]] Watermarks& watermarks() const noexcept { return watermarks_; }
+    [[nodiscard]] Notifier& notifier() const noexcept { return *notifier_; }
     [[nodiscard]] std::uint64_t monotonic_ns() const { return disk_->monotonic_ns(); }
 
     [[nodiscard]] Result<Receipt> commit(TransactionBody& body, Durability durability);
@@ -64,12 +66,20 @@ public:
     [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
                                     Sequence through);
 
+    [[nodiscard]] ReadParts parts() const noexcept {
+        return {*storage_, *arena_, *table_, store_seed_};
+    }
     [[nodiscard]] std::unique_ptr<ReaderBody> read_segment(std::string_view space,
                                                            std::string_view segment,
                                                            const EntryBounds& bounds) const;
     /// `spaces`: nullopt for the whole store.
     [[nodiscard]] std::unique_ptr<ReaderBody> read_spaces(
-        std::optional<std::vector<SpaceCursor>> spaces, const EntryBounds& bounds) const;
+        std::optional<std::vector<SpaceCursor>> spaces, const EntryBounds& bounds,
+        std::vector<std::string> only_segments = {}) const;
+    [[nodiscard]] Result<std::uint64_t> lag(Position after) const;
+    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, Position after) const;
+    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, std::string_view segment,
+                                            Position after) const;
     [[nodiscard]] Result<std::optional<KeptEntry>> peek(std::string_view space,
                                                         std::string_view segment,
                                                         Level level) const;
@@ -150,6 +160,7 @@ private:
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
     std::optional<Sequencer> sequencer_;
+    std::optional<Notifier> mutable notifier_;
     Signal log_signal_;
     Signal drain_signal_;
     std::unique_ptr<GroupCommit> group_;  // none if read-only

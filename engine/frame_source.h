@@ -1,8 +1,8 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <braid/result.hpp>
 #include <memory>
-#include <vector>
 
 #include "engine/segment_table.h"
 #include "segment/frame.h"
@@ -31,21 +31,22 @@ public:
                           static_cast<std::uint32_t>(pins_.size() - 1)});
     }
     /// Adds the frame, and its memory unless that is the last one's.
-    void add(segment::FrameView frame, SegmentState* segment, std::shared_ptr<const void> memory,
-             Position after = 0) {
-        if (pins_.empty() || pins_.back() != memory) pin(std::move(memory));
+    void add(segment::FrameView frame, SegmentState* segment,
+             const std::shared_ptr<const void>& memory, Position after = 0) {
+        if (pins_.empty() || pins_.back() != memory) pin(memory);
         add(frame, segment, after);
     }
 
-    [[nodiscard]] const std::vector<Item>& items() const noexcept { return items_; }
-    [[nodiscard]] std::vector<Item>& items() noexcept { return items_; }
+    /// Few are within the window itself, so that a get needs no memory for them.
+    using Items = boost::container::small_vector<Item, 4>;
+    [[nodiscard]] const Items& items() const noexcept { return items_; }
     [[nodiscard]] const std::shared_ptr<const void>& memory(const Item& item) const noexcept {
         return pins_[item.pin];
     }
 
 private:
-    std::vector<Item> items_;
-    std::vector<std::shared_ptr<const void>> pins_;
+    Items items_;
+    boost::container::small_vector<std::shared_ptr<const void>, 2> pins_;
 };
 
 /// Where a reader's frames come from: one segment or some spaces, from tails or from files,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/engine.h"
 #include "io/planted.h"
@@ -15,16 +16,16 @@ constexpr std::size_t window_frames_most = 256;
 
 }  // namespace
 
-ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
-                       OpenSource open_source)
+ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds)
     : engine_(std::move(engine)),
       bounds_(bounds),
-      open_source_(std::move(open_source)),
+      asked_(bounds),
       end_(engine_->watermarks().at(is_planted(PlantedFault::level_ignored) ? Level::committed
                                                                             : bounds.level)),
-      window_frames_(window_frames_first),
       seen_(bounds.after),
-      current_(Entry{}) {
+      current_(Entry{}),
+      step_(bounds.backward ? ~std::uint32_t{0} : 1),
+      window_frames_(window_frames_first) {
     const Position committed = engine_->watermarks().committed();
     if (bounds_.after > committed)
         fail(Error(Errc::out_of_range,
@@ -32,34 +33,63 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
                                bounds_.after.value, committed.value)));
 }
 
-const Result<Entry>* ReaderBody::fail(Error error) {
-    current_ = std::move(error);
-    failed_ = true;
-    return &current_;
+ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
+                       std::string_view space, std::string_view segment)
+    : ReaderBody(std::move(engine), bounds) {
+    if (!find_segment(space, segment)) source_ = Missing{std::string(space), std::string(segment)};
 }
 
-Result<bool> ReaderBody::next_frame() {
-    if (in_frame_) ++item_;
-    in_frame_ = false;
-    if (item_ == window_.items().size()) {
-        window_.clear();
-        item_ = 0;
-        if (engine_->is_closed()) return Error(Errc::closed, "the store was closed");
-        if (source_ == nullptr) source_ = open_source_(end_);
-        if (source_ == nullptr) return false;
-        source_->set_end(end_);
-        if (auto filled = fill_window(); !filled) return filled.error();
-        window_frames_ = std::min(window_frames_ * 2, window_frames_most);
-        if (window_.items().empty()) return false;
-    }
-    in_frame_ = true;
-    record_ = 0;
+ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
+                       SpaceSource::Choice choice, Position from)
+    : ReaderBody(std::move(engine), bounds) {
+    source_.emplace<SpaceSource>(engine_->parts(), std::move(choice), from, Position(no_limit),
+                                 bounds.backward);
+}
+
+bool ReaderBody::find_segment(std::string_view space, std::string_view segment) {
+    const ReadParts parts = engine_->parts();
+    SegmentState* state = parts.table.find(space, segment, end_);
+    if (state == nullptr) return false;
+    source_.emplace<SegmentSource>(
+        parts.storage, parts.store_seed, *state,
+        SegmentSource::Range{bounds_.from, bounds_.to, bounds_.after, bounds_.backward});
     return true;
 }
 
-Result<void> ReaderBody::fill_window() {
+/// nullptr until what is to be read exists.
+FrameSource* ReaderBody::source() {
+    if (auto* space = std::get_if<SpaceSource>(&source_)) return space;
+    if (const auto* missing = std::get_if<Missing>(&source_)) {
+        const Missing names = *missing;
+        if (!find_segment(names.space, names.segment)) return nullptr;
+    }
+    return std::get_if<SegmentSource>(&source_);
+}
+
+bool ReaderBody::fail(Error error) {
+    if (!failed_) seen_ = std::max(seen_, current_->position);
+    current_ = std::move(error);
+    failed_ = true;
+    stop_ = at_;
+    return false;
+}
+
+/// Takes the next frames; none at the end.
+Result<void> ReaderBody::next_window() {
+    window_.clear();
+    item_ = 0;
+    if (engine_->is_closed()) return Error(Errc::closed, "the store was closed");
+    FrameSource* from = source();
+    if (from == nullptr) return {};
+    from->set_end(end_);
+    if (auto filled = fill_window(*from); !filled) return filled;
+    window_frames_ = std::min(window_frames_ * 2, window_frames_most);
+    return {};
+}
+
+Result<void> ReaderBody::fill_window(FrameSource& from) {
     for (;;) {
-        auto filled = source_->fill(window_, window_frames_);
+        auto filled = from.fill(window_, window_frames_);
         if (filled || filled.error().code() != Errc::trimmed) return filled;
         if (bounds_.on_trimmed == OnTrimmed::refuse) return trimmed(filled.error());
     }
@@ -67,11 +97,12 @@ Result<void> ReaderBody::fill_window() {
 
 /// The error with the first position that is left, found by going on; nothing is read after it.
 Error ReaderBody::trimmed(const Error& gone) {
-    const Position seen = seen_;
+    const Position seen = std::max(seen_, current_->position);
     bounds_.on_trimmed = OnTrimmed::skip;
     const Result<Entry>* left = next();
     const Position first_left = left != nullptr && *left ? (**left).position : Position(0);
     seen_ = seen;
+    if (!failed_) current_->position = 0;  // wasn't given
     const std::string where = first_left == 0
                                   ? "nothing is left behind it"
                                   : fmt::format("the first position left is {}", first_left.value);
@@ -79,52 +110,142 @@ Error ReaderBody::trimmed(const Error& gone) {
                           fmt::format("{}; {}", gone.message(), where));
 }
 
-ReaderBody::Verdict ReaderBody::judge_frame() const {
-    const Timestamp timestamp = window_.items()[item_].frame.timestamp();
-    if (timestamp < bounds_.from_time) return bounds_.backward ? Verdict::end : Verdict::skip;
-    if (timestamp > bounds_.to_time) return bounds_.backward ? Verdict::skip : Verdict::end;
-    return Verdict::deliver;
-}
-
-ReaderBody::Verdict ReaderBody::judge_record(std::uint32_t index) const {
-    const Window::Item& item = window_.items()[item_];
-    const Position position = item.frame.first_position() + index;
-    const Sequence sequence = item.frame.first_sequence() + index;
-    const bool backward = bounds_.backward;
-    if (position > end_ || sequence > bounds_.to) return backward ? Verdict::skip : Verdict::end;
-    if (position <= bounds_.after || sequence < bounds_.from)
-        return backward ? Verdict::end : Verdict::skip;
-    if (sequence <= item.trimmed) return Verdict::skip;
-    return position <= item.after ? Verdict::skip : Verdict::deliver;
-}
-
-void ReaderBody::enter_frame() {
-    const Window::Item& item = window_.items()[item_];
+bool ReaderBody::enter_frame() {
+    const Window::Item& item = window_.items()[item_++];
+    frame_ = item.frame;
+    const Timestamp timestamp = frame_.timestamp();
+    const std::uint32_t count = frame_.count();
+    at_ = bounds_.backward ? count - 1 : 0;
+    stop_ = at_;
+    is_cut_ = false;
+    if (timestamp < bounds_.from_time) return !bounds_.backward;
+    if (timestamp > bounds_.to_time) return bounds_.backward;
+    ends_ = count == 1 ? nullptr : frame_.body().data();
+    records_ = frame_.body().subspan(frame_.ends_bytes());
     Entry& entry = *current_;
-    entry.space = item.segment->space->name;
-    entry.segment = item.segment->name;
-    entry.timestamp = item.frame.timestamp();
-    entry.transaction = item.frame.transaction();
+    if (std::exchange(has_metadata_, frame_.has_metadata()) && !has_metadata_)
+        entry.metadata = Metadata();
+    fetch_ahead();
+    if (segment_ != item.segment) name_segment(*item.segment);
+    entry.timestamp = timestamp;
+    entry.transaction = frame_.transaction();
     entry.pin = &window_.memory(item);
+    clip();
+    return true;
 }
 
-void ReaderBody::deliver(std::uint32_t index) {
-    const segment::FrameView frame = window_.items()[item_].frame;
+void ReaderBody::name_segment(SegmentState& segment) {
+    segment_ = &segment;
+    current_->space = segment.space->name;
+    current_->segment = segment.name;
+}
+
+void ReaderBody::clip() {
+    const Window::Item& item = window_.items()[item_ - 1];
+    const Position position = frame_.first_position();
+    const Sequence sequence = frame_.first_sequence();
+    const std::uint64_t count = frame_.count();
+    // How many records at the beginning lie before the bounds, and how many do not lie behind them.
+    const auto before = [](std::uint64_t first, std::uint64_t wanted) {
+        return first < wanted ? wanted - first : 0;
+    };
+    const std::uint64_t low = std::max(before(position.value, bounds_.after.value + 1),
+                                       before(sequence.value, bounds_.from.value));
+    const std::uint64_t high =
+        std::min({count, before(position.value, end_.value + 1),
+                  bounds_.to == no_limit ? count : before(sequence.value, bounds_.to.value + 1)});
+    const std::uint64_t gone = std::max({low, before(position.value, item.after.value + 1),
+                                         before(sequence.value, item.trimmed.value + 1)});
+    const std::uint64_t room = bounds_.limit - granted_;
+    std::uint64_t taken = 0;
+    if (bounds_.backward) {
+        const std::uint64_t top = std::min<std::uint64_t>(high, std::uint64_t{at_} + 1);
+        taken = std::min(room, top - std::min(gone, top));
+        at_ = static_cast<std::uint32_t>(top) - 1;
+        stop_ = at_ - static_cast<std::uint32_t>(taken);
+        is_cut_ = low > 0;
+    } else {
+        at_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, at_, count));
+        taken = std::min(room, std::max<std::uint64_t>(high, at_) - at_);
+        stop_ = at_ + static_cast<std::uint32_t>(taken);
+        is_cut_ = high < count;
+    }
+    granted_ += taken;
+}
+
+/// Asks the processor for frames that are soon to be entered.
+void ReaderBody::fetch_ahead() const noexcept {
+    constexpr std::size_t ahead = 6;
+    const auto& items = window_.items();
+    if (item_ + ahead >= items.size()) return;
+    const std::byte* at = items[item_ + ahead].frame.data();
+    for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
+}
+
+inline void ReaderBody::deliver() noexcept {
+    const std::uint32_t index = at_;
+    at_ = index + step_;
+    Bytes record = records_;
+    if (ends_ != nullptr) {
+        constexpr std::size_t ahead = 1024;  // bytes, soon to be read
+        const std::size_t begin = index == 0 ? 0 : frame_.end_offset(index - 1);
+        record = Bytes(records_.data() + begin, frame_.end_offset(index) - begin);
+        __builtin_prefetch(record.data() + ahead);
+        __builtin_prefetch(record.data() + ahead + 64);
+    }
     Entry& entry = *current_;
-    entry.sequence = frame.first_sequence() + index;
-    entry.position = frame.first_position() + index;
-    entry.record = frame.record(index);
-    const segment::RecordView record = segment::split_record(entry.record, frame.has_metadata());
-    entry.payload = record.payload;
-    entry.metadata = Metadata(record.metadata, record.pairs);
-    ++delivered_;
-    seen_ = std::max(seen_, entry.position);
+    entry.sequence = frame_.first_sequence() + index;
+    entry.position = frame_.first_position() + index;
+    // Not one from the other: what was just written in parts is slow to be read as a whole.
+    entry.record = record;
+    entry.payload = record;
+    if (has_metadata_) split(entry);
 }
 
 const Result<Entry>* ReaderBody::next() {
-    if (failed_) return &current_;
+    if (at_ == stop_ && !find_next()) return outcome();
+    deliver();
+    return &current_;
+}
+
+const Result<Entry>* ReaderBody::seek(Sequence sequence) {
+    if (failed_) return outcome();
+    SegmentSource* segment = nullptr;
+    if (std::holds_alternative<SpaceSource>(source_))
+        fail(Error(Errc::invalid_argument, "only a reader of a segment goes to a sequence"));
+    else if (source() != nullptr)
+        segment = std::get_if<SegmentSource>(&source_);
+    if (segment == nullptr) return outcome();
+    window_.clear();
+    item_ = 0;
+    window_frames_ = 1;
+    stop_ = at_;
+    is_cut_ = false;
+    granted_ = 0;
+    bounds_ = asked_;
+    const bool within = sequence != 0 && bounds_.from <= sequence && sequence <= bounds_.to;
+    (bounds_.backward ? bounds_.to : bounds_.from) = sequence;
+    if (within) segment->go_to(sequence);
+    const Result<Entry>* entry = within ? next() : nullptr;
+    if (entry != nullptr && (!*entry || (**entry).sequence == sequence)) return entry;
+    // The next one is not what was asked for, and counts as not given.
+    if (entry != nullptr) current_->position = 0;
+    stop_ = at_;
+    granted_ = bounds_.limit = 0;
+    return nullptr;
+}
+
+/// Takes the record with its metadata apart.
+void ReaderBody::split(Entry& entry) noexcept {
+    const segment::RecordView record = segment::split_record(entry.record, true);
+    entry.payload = record.payload;
+    entry.metadata = Metadata(record.metadata, record.pairs);
+}
+
+bool ReaderBody::find_next() {
+    if (failed_) return false;
     try {
-        return find_next();
+        return find_record();
     } catch (const std::bad_alloc&) {
         // A window half filled isn't read on from: an entry might be missing.
         fail(Error(Errc::io, "out of memory", ENOMEM));
@@ -132,37 +253,38 @@ const Result<Entry>* ReaderBody::next() {
     }
 }
 
-const Result<Entry>* ReaderBody::find_next() {
-    while (delivered_ < bounds_.limit) {
-        if (!in_frame_ || record_ == window_.items()[item_].frame.count()) {
-            auto found = next_frame();
-            if (!found) return fail(found.error());
-            if (!*found) return nullptr;
-            const Verdict verdict = judge_frame();
-            if (verdict == Verdict::end) {
-                bounds_.limit = delivered_;
-                return nullptr;
-            }
-            if (verdict == Verdict::skip) {
-                record_ = window_.items()[item_].frame.count();
-                continue;
-            }
-            enter_frame();
+bool ReaderBody::find_record() {
+    seen_ = std::max(seen_, current_->position);
+    if (granted_ == bounds_.limit) return false;
+    if (is_cut_) clip();  // the end may have risen
+    while (!find_in_window()) {
+        if (is_cut_ || granted_ == bounds_.limit) return false;
+        if (auto filled = next_window(); !filled) return fail(filled.error());
+        if (window_.items().empty()) {
+            looked_through_ = end_;
+            return false;
         }
-        const std::uint32_t count = window_.items()[item_].frame.count();
-        const std::uint32_t index = bounds_.backward ? count - 1 - record_ : record_;
-        const Verdict verdict = judge_record(index);
-        if (verdict == Verdict::end) return nullptr;
-        ++record_;
-        if (verdict == Verdict::skip) continue;
-        deliver(index);
-        return &current_;
     }
-    return nullptr;
+    // Backward, the first record of a frame is the highest.
+    seen_ = std::max(seen_, frame_.first_position() + at_);
+    return true;
+}
+
+bool ReaderBody::find_in_window() {
+    while (at_ == stop_ && !is_cut_ && item_ != window_.items().size())
+        if (!enter_frame()) {
+            bounds_.limit = granted_;
+            return false;
+        }
+    return at_ != stop_;
 }
 
 Position ReaderBody::cursor() const noexcept {
-    return std::min(seen_, engine_->watermarks().durable());
+    return std::min(last_seen(), engine_->watermarks().durable());
+}
+
+Position ReaderBody::looked_through() const noexcept {
+    return std::min(std::max(looked_through_, last_seen()), engine_->watermarks().durable());
 }
 
 bool ReaderBody::extend() {
@@ -178,11 +300,69 @@ const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
         const std::uint32_t seen = engine_->watermarks().changes();
         if (const Result<Entry>* entry = next()) return entry;
         if (extend()) continue;
-        if (engine_->is_closed()) return fail(Error(Errc::closed, "the store was closed"));
+        if (engine_->is_closed()) {
+            fail(Error(Errc::closed, "the store was closed"));
+            return &current_;
+        }
         const std::uint64_t waited = engine_->monotonic_ns() - start;
         if (waited >= timeout_ns) return nullptr;
-        engine_->watermarks().wait(seen, timeout_ns - waited);
+        wait(seen, timeout_ns - waited);
     }
+}
+
+Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
+    const auto* segment = std::get_if<SegmentSource>(&source_);
+    const bool is_waiting = at_ == stop_ && item_ == window_.items().size() && !failed_;
+    const Position beyond = is_waiting ? end_ : Position(0);
+    return engine_->notifier().add(
+        {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},
+        std::move(tell));
+}
+
+void ReaderBody::take_back(std::uint64_t number) noexcept {
+    engine_->notifier().take_back(number);
+}
+
+/// A few sleep on the marks themselves, which is the shortest way. Of many, a commit would wake
+/// all: they are left to the notifier.
+void ReaderBody::wait(std::uint32_t seen, std::uint64_t timeout_ns) {
+    constexpr std::uint32_t few = 8;
+    if (engine_->watermarks().sleepers() < few) return engine_->watermarks().wait(seen, timeout_ns);
+    std::atomic<std::uint32_t> told = 0;
+    const auto number = notify([&told] {
+        told.store(1);
+        io::futex_wake(told, 1);
+    });
+    if (!number) return engine_->watermarks().wait(seen, timeout_ns);
+    if (!engine_->is_closed()) io::futex_wait(told, 0, timeout_ns);
+    take_back(*number);
+}
+
+/// Of one window: its frames stay where they are until the next one.
+const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t timeout_ns) {
+    const Position previous = last_seen();
+    const Result<Entry>* entry = follow(timeout_ns);
+    if (entry == nullptr) return nullptr;
+    if (!*entry) {
+        batch_ = entry->error();
+        return &batch_;
+    }
+    try {
+        batch_entries_.assign(1, **entry);
+        while (batch_entries_.size() < most && find_in_window()) {
+            deliver();
+            batch_entries_.push_back(*current_);
+        }
+    } catch (const std::bad_alloc&) {
+        // What was taken can't be given any more: nothing may be read on from there.
+        seen_ = previous;
+        current_->position = 0;
+        fail(Error(Errc::io, "out of memory", ENOMEM));
+        throw;
+    }
+    batch_ = Batch{previous, batch_entries_.front().position, batch_entries_.back().position,
+                   batch_entries_};
+    return &batch_;
 }
 
 Reader::Reader(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
@@ -191,6 +371,9 @@ Reader& Reader::operator=(Reader&&) noexcept = default;
 Reader::~Reader() = default;
 const Result<Entry>* Reader::next() {
     return body_->next();
+}
+const Result<Entry>* Reader::seek(Sequence sequence) {
+    return body_->seek(sequence);
 }
 Position Reader::cursor() const {
     return body_->cursor();
@@ -205,6 +388,19 @@ const Result<Entry>* Follower::next() {
 }
 const Result<Entry>* Follower::next(std::chrono::nanoseconds timeout) {
     return body_->follow(static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
+}
+const Result<Batch>* Follower::next_batch(std::size_t most, std::chrono::nanoseconds timeout) {
+    return body_->follow_batch(
+        most, static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
+}
+Result<std::uint64_t> Follower::call_when_ready(std::function<void()> ready) {
+    return body_->notify(std::move(ready));
+}
+void Follower::cancel_call(std::uint64_t call) noexcept {
+    body_->take_back(call);
+}
+Position Follower::looked_through() const {
+    return body_->looked_through();
 }
 Position Follower::cursor() const {
     return body_->cursor();

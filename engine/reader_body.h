@@ -1,10 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <braid/reader.hpp>
 #include <functional>
 #include <memory>
+#include <string>
+#include <variant>
+#include <vector>
 
-#include "engine/frame_source.h"
+#include "engine/segment_source.h"
+#include "engine/space_source.h"
 #include "engine/watermarks.h"
 
 namespace braid {
@@ -25,49 +30,95 @@ struct EntryBounds {
 };
 
 /// A reader or follower: takes frames from a source a window at a time, and gives out their records
-/// that lie within the bounds.
+/// that lie within the bounds. All that it needs for one entry is within itself: a get costs one
+/// allocation, the body.
 class ReaderBody {
 public:
-    /// Makes the source, once what is to be read exists; nullptr until then.
-    using OpenSource = std::function<std::unique_ptr<FrameSource>(Position end)>;
-
+    /// Of one segment.
     ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
-               OpenSource open_source);
+               std::string_view space, std::string_view segment);
+    /// Of some spaces, from `from` on, or of all.
+    ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
+               SpaceSource::Choice choice, Position from);
+    ReaderBody(const ReaderBody&) = delete;
+    ReaderBody& operator=(const ReaderBody&) = delete;
 
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
+    /// The entry of this sequence of the segment; reading goes on from there.
+    const Result<Entry>* seek(Sequence sequence);
     /// The next entry, waiting for one that is committed meanwhile.
     const Result<Entry>* follow(std::uint64_t timeout_ns);
+    const Result<Batch>* follow_batch(std::size_t most, std::uint64_t timeout_ns);
+    /// Calls `tell` once, when `next` may have something new, or the store has closed; see
+    /// Notifier.
+    [[nodiscard]] Result<std::uint64_t> notify(std::function<void()> tell);
+    void take_back(std::uint64_t number) noexcept;
     [[nodiscard]] Position cursor() const noexcept;
+    [[nodiscard]] Position looked_through() const noexcept;
 
 private:
-    enum class Verdict : std::uint8_t { deliver, skip, end };
+    /// A segment that wasn't there yet.
+    struct Missing {
+        std::string space;
+        std::string segment;
+    };
 
-    const Result<Entry>* fail(Error error);
-    const Result<Entry>* find_next();
-    [[nodiscard]] Result<bool> next_frame();
-    [[nodiscard]] Result<void> fill_window();
+    ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds);
+    /// Whether there is a record to be delivered, or else whether it failed.
+    [[nodiscard]] Position last_seen() const noexcept {
+        return failed_ ? seen_ : std::max(seen_, current_->position);
+    }
+    /// Whether a record is to be delivered without another window.
+    [[nodiscard]] bool find_in_window();
+    [[nodiscard]] const Result<Entry>* outcome() const { return failed_ ? &current_ : nullptr; }
+    [[nodiscard]] bool find_next();
+    [[nodiscard]] bool find_record();
+    bool fail(Error error);
+    [[nodiscard]] FrameSource* source();
+    [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
+    [[nodiscard]] Result<void> next_window();
+    [[nodiscard]] Result<void> fill_window(FrameSource& from);
     [[nodiscard]] Error trimmed(const Error& gone);
-    void enter_frame();
-    [[nodiscard]] Verdict judge_frame() const;
-    [[nodiscard]] Verdict judge_record(std::uint32_t index) const;
-    void deliver(std::uint32_t index);
+    /// Looks at the window's current frame: false if it ends the reading, by its time.
+    [[nodiscard]] bool enter_frame();
+    void name_segment(SegmentState& segment);
+    /// Sets which of the frame's records are to come, `at_` up to `stop_`.
+    void clip();
+    /// Shows record `at_` of the frame, and moves on.
+    void deliver() noexcept;
+    static void split(Entry& entry) noexcept;
+    void fetch_ahead() const noexcept;
     [[nodiscard]] bool extend();
+    void wait(std::uint32_t seen, std::uint64_t timeout_ns);
 
     std::shared_ptr<const Engine> engine_;
     EntryBounds bounds_;
-    OpenSource open_source_;
+    EntryBounds asked_;  // as they were at first: a seek and the end of the reading change them
     Position end_;
-    std::unique_ptr<FrameSource> source_;
-    Window window_;
-    std::size_t item_ = 0;      // in the window
-    std::uint32_t record_ = 0;  // records of the frame taken
-    bool in_frame_ = false;
-    std::size_t window_frames_;  // to ask for next: grows as reading goes on
-    std::uint64_t delivered_ = 0;
-    Position seen_;  // the highest position given out
-    bool failed_ = false;
+    std::uint64_t granted_ = 0;  // records delivered, with those up to `stop_`
+    Position seen_;              // no less than the highest position given out before `current_`
+    Position looked_through_;    // nothing wanted is left up to here
     Result<Entry> current_;
+    bool failed_ = false;
+    std::vector<Entry> batch_entries_;
+    Result<Batch> batch_ = Batch{};
+
+    // Of the frame that records are taken from. Backward `at_` falls, and `stop_` may wrap to −1.
+    segment::FrameView frame_;
+    Bytes records_;                    // all of them, one behind the other
+    const std::byte* ends_ = nullptr;  // where each ends; nullptr: there is one record
+    bool has_metadata_ = false;
+    std::uint32_t at_ = 0;
+    std::uint32_t stop_ = 0;
+    std::uint32_t step_;
+    bool is_cut_ = false;  // by the bounds or the end: nothing behind `stop_`, now or ever
+
+    Window window_;
+    std::size_t item_ = 0;  // in the window: the next frame's
+    SegmentState* segment_ = nullptr;
+    std::size_t window_frames_;  // to ask for next: grows as reading goes on
+    std::variant<Missing, SegmentSource, SpaceSource> source_;
 };
 
 }  // namespace braid

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/engine.h"
 #include "engine/segment_source.h"
 #include "engine/space_source.h"
@@ -6,21 +8,16 @@ namespace braid {
 
 std::unique_ptr<ReaderBody> Engine::read_segment(std::string_view space, std::string_view segment,
                                                  const EntryBounds& bounds) const {
-    auto open = [this, space = std::string(space), segment = std::string(segment),
-                 bounds](Position end) -> std::unique_ptr<FrameSource> {
-        SegmentState* state = table_->find(space, segment, end);
-        if (state == nullptr) return nullptr;
-        return std::make_unique<SegmentSource>(
-            *storage_, store_seed_, *state,
-            SegmentSource::Range{bounds.from, bounds.to, bounds.after, bounds.backward});
-    };
-    return std::make_unique<ReaderBody>(shared_from_this(), bounds, std::move(open));
+    return std::make_unique<ReaderBody>(shared_from_this(), bounds, space, segment);
 }
 
 std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceCursor>> spaces,
-                                                const EntryBounds& bounds) const {
+                                                const EntryBounds& bounds,
+                                                std::vector<std::string> only_segments) const {
     SpaceSource::Choice choice;
     choice.all = !spaces;
+    choice.segments = std::move(only_segments);
+    std::sort(choice.segments.begin(), choice.segments.end());
     EntryBounds checked = bounds;
     Position from = bounds.after + 1;
     if (spaces) {
@@ -33,12 +30,7 @@ std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceC
         }
         from = std::max(from, Position(least + 1));
     }
-    auto open = [this, choice = std::move(choice), from,
-                 backward = bounds.backward](Position) -> std::unique_ptr<FrameSource> {
-        return std::make_unique<SpaceSource>(*storage_, *arena_, *table_, store_seed_, choice, from,
-                                             no_limit, backward);
-    };
-    return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(open));
+    return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(choice), from);
 }
 
 Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <utility>
 
 namespace braid {
 
-using segment::ExtentView;
 using segment::FrameView;
-using segment::Link;
 using segment::TailNode;
 
 SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
@@ -22,7 +21,8 @@ SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, Segment
       last_(range.backward ? std::max(range.from, Sequence(1)) : range.to),
       after_(range.after),
       backward_(range.backward),
-      from_what_is_left_(range.from == 0 && range.after == 0) {}
+      from_what_is_left_(range.from == 0 && range.after == 0),
+      chain_(storage, recent_, store_seed, segment, range.backward) {}
 
 /// Backward, reading ends where what is left begins; forward it must be told.
 Result<void> SegmentSource::pass_trimmed() {
@@ -34,44 +34,52 @@ Result<void> SegmentSource::pass_trimmed() {
     const bool known = std::exchange(from_what_is_left_, false);
     if (next_ > trimmed) return {};
     next_ = trimmed + 1;
-    extents_known_ = false;
+    careful_.reset();
     if (known || after_ >= segment_.trimmed_position) return {};
     return Error::trimmed({segment_.trimmed_position, 0},
                           fmt::format("segment '{}' of space '{}' is trimmed through sequence {}",
                                       segment_.name, segment_.space->name, trimmed.value));
 }
 
+void SegmentSource::go_to(Sequence sequence) {
+    next_ = sequence;
+    from_what_is_left_ = false;
+    chain_.restart();
+    careful_.reset();
+}
+
 Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
     const std::shared_lock lock(storage_.publish);
     if (auto passed = pass_trimmed(); !passed) return passed;
-    if (backward_ ? next_ < last_ : next_ > last_) return {};
+    if (is_past_end()) return {};
     const Sequence drained = segment_.drained_through();
     if (next_ > drained) {
-        auto filled = fill_from_tail(window, frames, drained);
-        if (!filled || !window.items().empty() || !backward_) return filled;
+        fill_from_tail(window, frames, drained);
+        if (!window.items().empty() || !backward_) return {};
         next_ = drained;  // nothing visible is left in the tail
-        if (next_ < last_) return {};
+        if (is_past_end()) return {};
     }
     if (const segment::Piece* piece = piece_of(next_))
-        return fill_from_piece(window, frames, *piece);
-    return fill_from_packs(window, frames);
+        return backward_ ? fill_backward_from_piece(window, frames, *piece)
+                         : fill_from_piece(window, frames, *piece);
+    return fill_from_packs(window, frames, drained);
 }
 
-Result<void> SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence drained) {
+void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence drained) {
     const TailNode* newest = segment_.tail.load(std::memory_order_acquire);
     const TailNode* visible = segment::find_position(newest, end_, drained);
-    if (visible == nullptr || (!backward_ && visible->last_sequence() < next_)) return {};
+    if (visible == nullptr || (!backward_ && visible->last_sequence() < next_)) return;
     // Nodes lead backward: start at the newest one wanted.
     const Sequence top = backward_ ? next_ : std::min(last_, Sequence(next_ + (frames - 1)));
     const TailNode* node =
         top < visible->last_sequence() ? find_sequence(visible, top, drained) : visible;
-    std::vector<const TailNode*> nodes;
+    boost::container::small_vector<const TailNode*, 8> nodes;
     for (; node != nullptr && node->last_sequence() >= (backward_ ? last_ : next_);
          node = segment::before(node, drained)) {
         nodes.push_back(node);
         if (backward_ && nodes.size() == frames) break;
     }
-    if (nodes.empty()) return {};
+    if (nodes.empty()) return;
     next_ = backward_ ? nodes.back()->first_sequence - 1 : nodes.front()->last_sequence() + 1;
     if (!backward_) std::reverse(nodes.begin(), nodes.end());
     const segment::Chunk* pinned = nullptr;
@@ -80,7 +88,6 @@ Result<void> SegmentSource::fill_from_tail(Window& window, std::size_t frames, S
         pinned = one->chunk;
         window.add(one->view(), &segment_);
     }
-    return {};
 }
 
 const segment::Piece* SegmentSource::piece_of(Sequence sequence) const {
@@ -102,173 +109,155 @@ Error SegmentSource::missing(const std::string& where) const {
                              next_.value, segment_.name, segment_.space->name));
 }
 
+namespace {
+
+/// The frame that begins so far behind the piece's first byte, with bounds that lie within the
+/// piece, not verified; a null view if there is none.
+FrameView frame_in_piece(const RecentFiles::Recent& file, const segment::Piece& piece,
+                         std::uint64_t at) {
+    if (at >= piece.frames_bytes) return {};
+    const Bytes left = file.stored.bytes.subspan(piece.offset + at, piece.frames_bytes - at);
+    return segment::look(left).type == segment::ItemType::records ? FrameView(left.data())
+                                                                  : FrameView();
+}
+
+}  // namespace
+
+/// Why the frame can't be given, or nullptr.
+const char* SegmentSource::verify_in_piece(RecentFiles::Recent& file, const segment::Piece& piece,
+                                           std::uint64_t at) {
+    const FrameView frame = frame_in_piece(file, piece, at);
+    if (frame.data() == nullptr) return "a frame is missing";
+    return file.walk.verify(frame, piece.offset + at, store_seed_);
+}
+
+Error SegmentSource::damaged(const RecentFiles::Recent& file, std::uint64_t offset,
+                             std::string_view reason) const {
+    return Error(Errc::corrupt,
+                 fmt::format("{} at offset {}: {} (segment '{}' of space '{}')", file.id.name(),
+                             offset, reason, segment_.name, segment_.space->name));
+}
+
+const index::SparseIndex* SegmentSource::sparse_index(const segment::Piece& piece) {
+    const PieceKey key({piece.segment, piece.file}, piece.offset);
+    if (index_ != nullptr && index_of_ == key) return index_.get();
+    auto found = storage_.sparse_index(piece);
+    index_ = found ? *found : nullptr;
+    index_of_ = key;
+    return index_.get();
+}
+
+/// Where the frame that holds `next_` may begin: where it does if all frames between two indexed
+/// ones are of the same length, else where the headers lead. The frame must prove itself.
+std::uint64_t SegmentSource::guess_in_piece(const RecentFiles::Recent& file,
+                                            const segment::Piece& piece,
+                                            const index::SparseIndex& index) const {
+    constexpr std::uint64_t several_frames = 2 * index::sparse_interval_bytes;
+    const index::SparseIndex::Interval between = index.interval(next_);
+    const std::byte* frames = file.stored.bytes.data() + piece.offset;
+    const std::uint64_t end = std::min(between.end, piece.frames_bytes);
+    std::uint64_t at = between.offset;
+    if (between.end_sequence > between.sequence && at < end && end - at < several_frames) {
+        const std::uint64_t records = between.end_sequence - between.sequence;
+        at += (end - at) / records * (next_ - between.sequence) / 8 * 8;
+        if (at + segment::frame_header_bytes <= end && is_ours(FrameView(frames + at))) return at;
+    }
+    for (at = between.offset; at + segment::frame_header_bytes <= end;) {
+        const FrameView frame(frames + at);
+        __builtin_prefetch(frames + at + 512);
+        if (frame.last_sequence() >= next_ || frame.length() == 0) break;
+        at += frame.padded_length();
+    }
+    return at;
+}
+
+/// Offset, from the piece's first byte, of the frame that holds `next_`: by headers alone from an
+/// indexed one on, since that frame proves itself. Where they lead astray, frames are verified one
+/// by one from the piece's beginning, so that the damaged one is named.
+Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
+                                                   const segment::Piece& piece) {
+    if (piece_sequence_ == next_ && next_ != piece.first_sequence) return piece_offset_;
+    const index::SparseIndex* index = sparse_index(piece);
+    std::uint64_t at = index != nullptr ? guess_in_piece(file, piece, *index) : 0;
+    FrameView frame = frame_in_piece(file, piece, at);
+    if (frame.data() != nullptr && is_ours(frame) &&
+        file.walk.verify(frame, piece.offset + at, store_seed_) == nullptr)
+        return at;
+    for (at = index != nullptr ? index->seek(next_) : 0;; at += frame.padded_length()) {
+        if (at >= piece.frames_bytes) return missing(file.id.name());
+        if (const char* reason = verify_in_piece(file, piece, at))
+            return damaged(file, piece.offset + at, reason);
+        frame = frame_in_piece(file, piece, at);
+        if (frame.last_sequence() >= next_) break;
+    }
+    if (!is_ours(frame)) return missing(file.id.name());
+    return at;
+}
+
 Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
                                             const segment::Piece& piece) {
-    const std::string name = segment::segment_file_name(piece.segment, piece.file);
-    auto bytes = storage_.files.view(name, piece.offset, piece.frames_bytes);
-    if (!bytes) return bytes.error();
-    std::uint64_t at = piece_offset_;
-    if (piece_sequence_ != next_ || next_ == piece.first_sequence) {
-        auto index = storage_.sparse_index(piece);
-        // Frames of a damaged piece are walked from its beginning, so that the good ones are given.
-        at = index ? (*index)->seek(next_) : 0;
-    }
-    window.pin(bytes->pin);
-    // Backward, the frames up to the one wanted are walked, few as they are behind an indexed one.
-    while (at < piece.frames_bytes && (backward_ || window.items().size() < frames)) {
-        const Bytes left = bytes->bytes.subspan(at);
-        const FrameView frame(left.data());
-        const char* reason = segment::look(left).found == segment::Found::item
-                                 ? segment::verify_frame(frame, store_seed_)
-                                 : "a frame is missing";
-        if (reason != nullptr) {
-            if (!window.items().empty() && !backward_) break;
-            return Error(
-                Errc::corrupt,
-                fmt::format("{} at offset {}: {} (segment '{}' of space '{}')", name,
-                            piece.offset + at, reason, segment_.name, segment_.space->name));
-        }
-        at += frame.padded_length();
-        if (frame.last_sequence() < (backward_ ? last_ : next_)) continue;
-        window.add(frame, &segment_);
-        if (backward_ && frame.last_sequence() >= next_) break;
-        if (!backward_ && frame.last_sequence() >= last_) break;
-    }
-    auto& items = window.items();
-    if (items.empty() || items.front().frame.segment() != segment_.id) return missing(name);
-    if (backward_) {
-        std::reverse(items.begin(), items.end());
-        if (items.size() > frames) items.resize(frames);
-        if (!is_ours(items.front().frame)) return missing(name);
-        next_ = items.back().frame.first_sequence() - 1;
-    } else {
-        if (!is_ours(items.front().frame)) return missing(name);
-        next_ = items.back().frame.last_sequence() + 1;
-        piece_offset_ = at;
-        piece_sequence_ = next_;
-    }
-    return {};
-}
-
-Result<SegmentSource::Extent> SegmentSource::extent(Link link) {
-    const PackState* pack = storage_.pack_number(link.pack());
-    if (pack == nullptr) return missing(segment::pack_name(link.pack()));
-    auto file = recent_.get(0, link.pack(), pack->info.extents_end);
+    auto file = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
     if (!file) return file.error();
-    const StoredBytes& stored = (*file)->stored;
-    auto view =
-        segment::extent_at(stored.bytes, pack->info.extents_end, link.offset(), (*file)->name);
-    if (!view) return view.error();
-    return Extent{*view, stored.pin};
-}
-
-Result<void> SegmentSource::find_extents(Sequence low, Sequence high) {
-    extents_.clear();
-    extents_known_ = true;
-    for (Link link = segment_.drained.head; link;) {
-        if (storage_.pack_number(link.pack()) == nullptr && segment_.trimmed != 0)
-            break;  // retired
-        auto here = extent(link);
-        // A wrong link is no damage to what is stored: the frames tell where they are.
-        if (!here || here->view.frame.segment() != segment_.id || !here->view.links_sound)
-            return scan_for_extents();
-        const FrameView frame = here->view.frame;
-        if (frame.first_sequence() > high && here->view.anchor) {
-            auto anchor = extent(here->view.anchor);
-            if (anchor && here->view.anchor < link && anchor->view.frame.segment() == segment_.id &&
-                anchor->view.frame.first_sequence() > high) {
-                link = here->view.anchor;
-                continue;
-            }
-        }
-        if (frame.first_sequence() <= high) extents_.push_back(link);
-        // A header may lie about its sequence: the walk ends only where the frame is sound.
-        if (frame.first_sequence() <= low && segment::verify_frame(frame, store_seed_) == nullptr)
-            break;
-        // Links lead back, or they are wrong.
-        if (here->view.previous && here->view.previous >= link) return scan_for_extents();
-        link = here->view.previous;
+    auto found = find_in_piece(**file, piece);
+    if (!found) return found.error();
+    window.pin((*file)->stored.pin);
+    std::uint64_t at = *found;
+    while (window.items().size() < frames && at < piece.frames_bytes && !is_past_end()) {
+        const FrameView frame = frame_in_piece(**file, piece, at);
+        const char* reason = frame.data() == nullptr
+                                 ? "a frame is missing"
+                                 : (*file)->walk.verify(frame, piece.offset + at, store_seed_);
+        if (reason != nullptr && !window.items().empty()) break;  // comes next time
+        if (reason != nullptr) return damaged(**file, piece.offset + at, reason);
+        if (!is_ours(frame)) return missing((*file)->id.name());
+        window.add(frame, &segment_);
+        at += frame.padded_length();
+        next_ = frame.last_sequence() + 1;
     }
-    std::reverse(extents_.begin(), extents_.end());
+    piece_offset_ = at;
+    piece_sequence_ = next_;
     return {};
 }
 
-Result<void> SegmentSource::scan_for_extents() {
-    extents_.clear();
-    for (const PackState& pack : storage_.packs()) {
-        const std::string name = segment::pack_name(pack.info.number);
-        auto bytes = storage_.files.view(name, 0, pack.info.extents_end);
-        if (!bytes) return bytes.error();
-        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
-            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
-            if (!here) return here.error();
-            if (here->frame.segment() == segment_.id)
-                extents_.push_back(Link(pack.info.number, at));
-            at += segment::extent_header_bytes + here->frame.padded_length();
-        }
+/// From the frame that holds `next_` back to an indexed one, few as they are between.
+Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t frames,
+                                                     const segment::Piece& piece) {
+    auto file = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
+    if (!file) return file.error();
+    auto found = find_in_piece(**file, piece);
+    if (!found) return found.error();
+    boost::container::small_vector<std::uint64_t, 32> offsets;
+    const index::SparseIndex* index = sparse_index(piece);
+    std::uint64_t at = index != nullptr ? index->seek(next_) : *found;
+    for (; at < *found; at += frame_in_piece(**file, piece, at).padded_length()) {
+        if (frame_in_piece(**file, piece, at).data() == nullptr) break;
+        offsets.push_back(at);
+    }
+    if (at != *found) offsets.clear();
+    offsets.push_back(*found);
+    window.pin((*file)->stored.pin);
+    while (!offsets.empty() && window.items().size() < frames && !is_past_end()) {
+        const char* reason = verify_in_piece(**file, piece, offsets.back());
+        const FrameView frame = frame_in_piece(**file, piece, offsets.back());
+        if (reason != nullptr || !is_ours(frame)) break;  // is told when it is looked for
+        window.add(frame, &segment_);
+        next_ = frame.first_sequence() - 1;
+        offsets.pop_back();
     }
     return {};
 }
 
-/// Names the frame that was taken for another segment's or another pack's, if there is one.
-Error SegmentSource::missing_from_packs() {
-    for (const PackState& pack : storage_.packs()) {
-        const std::string name = segment::pack_name(pack.info.number);
-        auto bytes = storage_.files.view(name, 0, pack.info.extents_end);
-        if (!bytes) return bytes.error();
-        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
-            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
-            if (!here) return here.error();
-            const segment::FrameView frame = here->frame;
-            const char* reason = segment::verify_frame(frame, store_seed_);
-            if (reason == nullptr && (frame.first_position() < pack.info.first_position ||
-                                      frame.last_position() > pack.info.last_position))
-                reason = "a frame of another pack";
-            if (reason != nullptr)
-                return missing(fmt::format("{} at offset {}: {}", name, at, reason));
-            at += segment::extent_header_bytes + here->frame.padded_length();
-        }
+/// Along the links, as long as they lead to sound frames; else by all of them.
+Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames, Sequence drained) {
+    while (!careful_ && window.items().size() < frames && !is_past_end() && next_ <= drained) {
+        const ExtentChain::Extent extent = chain_.find(next_);
+        if (extent.pin == nullptr) break;  // what comes next is in a piece, or it is damaged
+        window.add(extent.frame, &segment_, *extent.pin);
+        next_ = backward_ ? extent.frame.first_sequence() - 1 : extent.frame.last_sequence() + 1;
     }
-    return missing(segment::pack_name(segment_.drained.head.pack()));
-}
-
-Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames) {
-    const Sequence low = backward_ ? last_ : next_;
-    const Sequence high = backward_ ? next_ : last_;
-    const bool exhausted = backward_ ? extent_index_ == 0 : extent_index_ == extents_.size();
-    if (!extents_known_ || exhausted) {
-        auto found = find_extents(low, high);
-        if (!found) return found;
-        extent_index_ = backward_ ? extents_.size() : 0;
-    }
-    while (window.items().size() < frames) {
-        if (backward_ ? extent_index_ == 0 : extent_index_ == extents_.size()) break;
-        const Link link = extents_[backward_ ? extent_index_ - 1 : extent_index_];
-        auto here = extent(link);
-        if (!here) {
-            if (!window.items().empty()) return {};
-            return here.error();
-        }
-        const FrameView frame = here->view.frame;
-        const char* reason = segment::verify_frame(frame, store_seed_);
-        if (reason != nullptr) {
-            if (!window.items().empty()) return {};
-            return Error(Errc::corrupt,
-                         fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
-                                     segment::pack_name(link.pack()), link.offset(), reason,
-                                     segment_.name, segment_.space->name));
-        }
-        const bool passed =
-            backward_ ? frame.first_sequence() > next_ : frame.last_sequence() < next_;
-        if (!passed && !is_ours(frame)) break;  // what comes next is in a piece
-        extent_index_ += backward_ ? -1 : 1;
-        if (passed) continue;
-        window.add(frame, &segment_, here->pin);
-        next_ = backward_ ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
-        if (backward_ ? next_ < last_ : next_ > last_) break;
-    }
-    if (window.items().empty()) return missing_from_packs();
-    return {};
+    if (!window.items().empty()) return {};
+    if (!careful_) careful_.emplace(storage_, recent_, store_seed_, segment_, backward_);
+    return careful_->fill(window, frames, next_, last_);
 }
 
 }  // namespace braid

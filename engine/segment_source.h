@@ -1,8 +1,12 @@
 #pragma once
 
+#include <optional>
+#include <utility>
+
+#include "engine/careful_extents.h"
+#include "engine/extent_chain.h"
 #include "engine/frame_source.h"
 #include "engine/storage.h"
-#include "segment/pack.h"
 
 namespace braid {
 
@@ -22,25 +26,34 @@ public:
                   const Range& range);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
+    [[nodiscard]] const SegmentState& segment() const noexcept { return segment_; }
+    /// The next frame is to be the one that holds this sequence.
+    void go_to(Sequence sequence);
 
 private:
+    [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
     [[nodiscard]] Result<void> pass_trimmed();
-    [[nodiscard]] Result<void> fill_from_tail(Window& window, std::size_t frames, Sequence drained);
+    void fill_from_tail(Window& window, std::size_t frames, Sequence drained);
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);
-    [[nodiscard]] Result<void> fill_from_packs(Window& window, std::size_t frames);
+    [[nodiscard]] Result<void> fill_backward_from_piece(Window& window, std::size_t frames,
+                                                        const segment::Piece& piece);
+    [[nodiscard]] Result<void> fill_from_packs(Window& window, std::size_t frames,
+                                               Sequence drained);
     [[nodiscard]] const segment::Piece* piece_of(Sequence sequence) const;
-    /// Finds the links of the segment's extents from `low` to `high`, oldest first.
-    [[nodiscard]] Result<void> find_extents(Sequence low, Sequence high);
-    [[nodiscard]] Result<void> scan_for_extents();
-    struct Extent {
-        segment::ExtentView view;
-        std::shared_ptr<const void> pin;
-    };
-    [[nodiscard]] Result<Extent> extent(segment::Link link);
+    [[nodiscard]] Result<std::uint64_t> find_in_piece(RecentFiles::Recent& file,
+                                                      const segment::Piece& piece);
+    [[nodiscard]] std::uint64_t guess_in_piece(const RecentFiles::Recent& file,
+                                               const segment::Piece& piece,
+                                               const index::SparseIndex& index) const;
+    [[nodiscard]] const char* verify_in_piece(RecentFiles::Recent& file,
+                                              const segment::Piece& piece, std::uint64_t at);
+    /// nullptr where it can't be had.
+    [[nodiscard]] const index::SparseIndex* sparse_index(const segment::Piece& piece);
     [[nodiscard]] bool is_ours(segment::FrameView frame) const;
+    [[nodiscard]] Error damaged(const RecentFiles::Recent& file, std::uint64_t offset,
+                                std::string_view reason) const;
     [[nodiscard]] Error missing(const std::string& where) const;
-    [[nodiscard]] Error missing_from_packs();
 
     Storage& storage_;
     RecentFiles recent_;
@@ -52,9 +65,11 @@ private:
     bool backward_;
     bool from_what_is_left_;
 
-    std::vector<segment::Link> extents_;  // found, oldest first
-    std::size_t extent_index_ = 0;        // forward: the next one; backward: one past the next one
-    bool extents_known_ = false;
+    ExtentChain chain_;
+    std::optional<CarefulExtents> careful_;  // since the links have led astray
+    using PieceKey = std::pair<FileId, std::uint64_t>;
+    PieceKey index_of_;  // the piece of `index_`: file and offset
+    std::shared_ptr<const index::SparseIndex> index_;
     std::uint64_t piece_offset_ = 0;  // forward: of `next_` in the piece that holds it
     Sequence piece_sequence_;         // the `next_` for which that is so
 };

@@ -59,8 +59,7 @@ SegmentState* SegmentTable::find(std::string_view space, std::string_view segmen
 }
 
 SegmentState* SegmentTable::find(SegmentId id) const {
-    const std::shared_lock lock(mutex_);
-    return at_id(segments_by_id_, id.value);
+    return segments_by_id_.find(id.value);
 }
 
 SpaceState* SegmentTable::find(SpaceId id) const {
@@ -90,13 +89,11 @@ SegmentState& SegmentTable::make(std::string_view space_name, std::string_view n
 }
 
 void SegmentTable::reserve_ids(std::size_t spaces, std::size_t segments) {
-    const auto reserve = [](auto& by_id, std::size_t more) {
-        if (by_id.capacity() < by_id.size() + more)
-            by_id.reserve(std::max(by_id.size() + more, by_id.size() * 2));
-    };
     const std::unique_lock lock(mutex_);
-    reserve(spaces_by_id_, spaces);
-    reserve(segments_by_id_, segments);
+    const std::size_t wanted = spaces_by_id_.size() + spaces;
+    if (spaces_by_id_.capacity() < wanted)
+        spaces_by_id_.reserve(std::max(wanted, spaces_by_id_.size() * 2));
+    segments_by_id_.reserve(segments_by_id_.size() + segments);
 }
 
 void SegmentTable::number(SpaceState& space, Position first) noexcept {
@@ -108,10 +105,10 @@ void SegmentTable::number(SpaceState& space, Position first) noexcept {
 
 void SegmentTable::number(SegmentState& segment, Position first, Timestamp timestamp) noexcept {
     const std::unique_lock lock(mutex_);
-    segments_by_id_.push_back(&segment);
-    segment.id = segments_by_id_.size();
+    segment.id = segments_by_id_.size() + 1;
     segment.first_position = first;
     segment.first_timestamp = timestamp;
+    segments_by_id_.set(segment.id.value, &segment);
 }
 
 bool SegmentTable::restore(const segment::SpaceNamed& named) {
@@ -130,16 +127,16 @@ bool SegmentTable::restore(const segment::SegmentNamed& named) {
     SegmentState& segment = make(space->name, named.name);
     const std::unique_lock lock(mutex_);
     if (named.segment.value <= segments_by_id_.size()) return false;
-    segments_by_id_.resize(named.segment.value);
-    segments_by_id_.back() = &segment;
+    segments_by_id_.reserve(named.segment.value);
     segment.id = named.segment;
+    segments_by_id_.set(named.segment.value, &segment);
     return true;
 }
 
 void SegmentTable::restore_next(SpaceId next_space, SegmentId next_segment) {
     const std::unique_lock lock(mutex_);
     spaces_by_id_.resize(std::max<std::size_t>(spaces_by_id_.size(), next_space.value - 1));
-    segments_by_id_.resize(std::max<std::size_t>(segments_by_id_.size(), next_segment.value - 1));
+    segments_by_id_.raise(next_segment.value - 1);
 }
 
 SpaceId SegmentTable::next_space() const {
@@ -169,14 +166,19 @@ std::vector<std::string> SegmentTable::segment_names(std::string_view space, Pos
 
 std::uint64_t SegmentTable::visible_segments(Position visible) const {
     const std::shared_lock lock(mutex_);
-    return static_cast<std::uint64_t>(std::count_if(
-        segments_by_id_.begin(), segments_by_id_.end(),
-        [&](const auto* segment) { return segment != nullptr && is_visible(*segment, visible); }));
+    std::uint64_t count = 0;
+    for (std::uint64_t id = 1; id <= segments_by_id_.size(); ++id) {
+        const SegmentState* segment = segments_by_id_.find(id);
+        if (segment != nullptr && is_visible(*segment, visible)) ++count;
+    }
+    return count;
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {
     const std::shared_lock lock(mutex_);
-    return segments_by_id_;
+    std::vector<SegmentState*> all(segments_by_id_.size());
+    for (std::uint64_t id = 1; id <= all.size(); ++id) all[id - 1] = segments_by_id_.find(id);
+    return all;
 }
 
 std::vector<SpaceState*> SegmentTable::all_spaces() const {

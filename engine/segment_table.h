@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/id_table.h"
 #include "index/catalog.h"
 #include "segment/tail.h"
 
@@ -20,8 +21,11 @@ struct SpaceState;
 
 /// All that memory holds of a segment.
 struct SegmentState {
+    // What every reader looks at stands together.
     SpaceState* space = nullptr;
     std::string name;
+    Sequence trimmed;           ///< entries up to here are gone
+    Position trimmed_position;  ///< of the last of them
 
     // Written once, under the table's lock, before a watermark shows its first entry: whoever has
     // seen that watermark may read them.
@@ -39,11 +43,10 @@ struct SegmentState {
 
     std::uint32_t drain_work = 0;  ///< the drain's: 1 + index of its work on it; 0: none
 
-    // What is drained: written by the drain under the publish lock, read by readers under it.
+    // What is drained: written by the drain under the publish lock, read by readers under it; as
+    // is what is trimmed, above.
     index::SegmentUpdate drained;
     std::vector<segment::Piece> pieces;  ///< in sequence order, but for those trimmed wholly
-    Sequence trimmed;                    ///< entries up to here are gone
-    Position trimmed_position;           ///< of the last of them
 
     [[nodiscard]] Sequence drained_through() const noexcept {
         return drained_sequence.load(std::memory_order_acquire);
@@ -112,8 +115,8 @@ private:
     std::deque<SpaceState> space_states_;
     std::deque<SegmentState> segment_states_;
     boost::unordered_flat_map<std::string_view, SpaceState*> spaces_;
-    std::vector<SpaceState*> spaces_by_id_;      // id − 1
-    std::vector<SegmentState*> segments_by_id_;  // id − 1
+    std::vector<SpaceState*> spaces_by_id_;  // id − 1
+    IdTable<SegmentState> segments_by_id_;   // found in without the lock
 };
 
 }  // namespace braid

@@ -13,14 +13,13 @@ using segment::Chunk;
 using segment::FrameView;
 using segment::TailNode;
 
-SpaceSource::SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& table,
-                         std::uint64_t store_seed, Choice choice, Position from, Position to,
+SpaceSource::SpaceSource(const ReadParts& parts, Choice choice, Position from, Position to,
                          bool backward)
-    : storage_(storage),
-      recent_(storage.files),
-      arena_(arena),
-      table_(table),
-      store_seed_(store_seed),
+    : storage_(parts.storage),
+      recent_(storage_.files),
+      arena_(parts.arena),
+      table_(parts.table),
+      store_seed_(parts.store_seed),
       choice_(std::move(choice)),
       next_(backward ? to : std::max(from, Position(1))),
       last_(backward ? std::max(from, Position(1)) : to),
@@ -40,6 +39,18 @@ const SpaceSource::Wanted* SpaceSource::wanted(const SpaceState* space) const {
     for (const Wanted& one : choice_.spaces)
         if (one.space == space) return &one;
     return nullptr;
+}
+
+bool SpaceSource::is_wanted(SpaceId space) const {
+    return choice_.all ||
+           std::any_of(choice_.spaces.begin(), choice_.spaces.end(), [&](const Wanted& one) {
+               return one.space != nullptr && one.space->id == space;
+           });
+}
+
+bool SpaceSource::is_wanted(const SegmentState& segment) const {
+    return choice_.segments.empty() ||
+           std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name);
 }
 
 Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
@@ -100,8 +111,8 @@ bool SpaceSource::skip_gap(const PackState* pack) {
 
 void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
     auto* segment = static_cast<SegmentState*>(node.owner);
-    if (const Wanted* one = wanted(segment->space))
-        window.add(node.view(), segment, chunk, one->after);
+    const Wanted* one = wanted(segment->space);
+    if (one != nullptr && is_wanted(*segment)) window.add(node.view(), segment, chunk, one->after);
 }
 
 void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
@@ -126,31 +137,80 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
     }
 }
 
+/// A block that holds `next_` if one space alone is wanted, so that going on from a cursor costs no
+/// more than that; else all of the pack, since the spaces' orders have to be merged.
 Result<void> SpaceSource::load_order(const PackState& pack) {
-    if (order_pack_ == pack.info.number) return {};
+    if (order_pack_ == pack.info.number && order_first_ <= next_ && next_ <= order_last_) return {};
+    if (order_pack_ != pack.info.number) sources_.assign(pack.pieces.size() + 1, nullptr);
     order_.clear();
+    order_first_ = pack.info.first_position;
+    order_last_ = pack.info.last_position;
+    order_pack_ = 0;
+    const index::OrderSection* only = nullptr;
     std::size_t sections = 0;
     for (const index::OrderSection& section : pack.sections) {
+        if (!is_wanted(section.space)) continue;
+        only = &section;
+        if (++sections > 1) break;
+    }
+    if (sections > 1 || (sections == 1 && !load_block(pack, *only)))
+        if (auto loaded = load_whole(pack); !loaded) return loaded;
+    order_pack_ = pack.info.number;
+    return {};
+}
+
+/// False where the section is damaged.
+bool SpaceSource::load_block(const PackState& pack, const index::OrderSection& section) {
+    const auto blocks = storage_.order_blocks(pack, section);
+    const auto bytes = storage_.order_bytes(pack, section);
+    if (!blocks || !bytes) return false;
+    const auto beyond = std::upper_bound(
+        (*blocks)->begin(), (*blocks)->end(), next_,
+        [](Position wanted, const auto& block) { return wanted < block.first_position; });
+    const auto block = beyond == (*blocks)->begin() ? beyond : beyond - 1;
+    if (!index::decode_order_entries(bytes->bytes, *block, pack.info.number, store_seed_, order_))
+        return false;
+    if (block != (*blocks)->begin()) order_first_ = block->first_position;
+    if (block + 1 != (*blocks)->end()) order_last_ = (block + 1)->first_position - 1;
+    order_spaces_.assign(1, table_.find(section.space));
+    return true;
+}
+
+Result<void> SpaceSource::load_whole(const PackState& pack) {
+    std::vector<std::pair<index::OrderEntry, const SpaceState*>> all;
+    order_first_ = pack.info.first_position;
+    order_last_ = pack.info.last_position;
+    for (const index::OrderSection& section : pack.sections) {
+        if (!is_wanted(section.space)) continue;
         const SpaceState* space = table_.find(section.space);
-        if (wanted(space) == nullptr) continue;
         auto entries = storage_.order(pack, section, [&](SegmentId id) {
             const SegmentState* segment = table_.find(id);
             return segment != nullptr && segment->space == space;
         });
         if (!entries) return Error(entries.error()).within(fmt::format("space '{}'", space->name));
-        for (const index::OrderEntry& entry : *entries) order_.push_back({entry, space});
-        ++sections;
+        for (const index::OrderEntry& entry : *entries) all.emplace_back(entry, space);
     }
-    if (sections > 1)
-        std::sort(order_.begin(), order_.end(), [](const auto& left, const auto& right) {
-            return left.entry.first_position < right.entry.first_position;
-        });
-    order_pack_ = pack.info.number;
+    std::sort(all.begin(), all.end(), [](const auto& left, const auto& right) {
+        return left.first.first_position < right.first.first_position;
+    });
+    order_.clear();
+    order_spaces_.clear();
+    for (const auto& [entry, space] : all) {
+        order_.push_back(entry);
+        order_spaces_.push_back(space);
+    }
     return {};
 }
 
-Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, const Placed& placed) {
-    const index::OrderEntry& entry = placed.entry;
+Error SpaceSource::damaged(std::size_t index, const FileId& file, std::string_view reason) const {
+    const index::OrderEntry& entry = order_[index];
+    return Error(Errc::corrupt,
+                 fmt::format("space '{}': {} at offset {}: {} (position {})", space_of(index).name,
+                             file.name(), entry.offset, reason, entry.first_position.value));
+}
+
+Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std::size_t index) {
+    const index::OrderEntry& entry = order_[index];
     const bool in_piece = entry.source != 0;
     if (entry.source > pack.pieces.size())
         return Error(Errc::corrupt, fmt::format("{}: the space order speaks of piece {} of {}",
@@ -161,53 +221,59 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, cons
     if (in_piece && piece->frames_bytes == 0) return {};
     const std::uint64_t end =
         in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
-    const auto file = in_piece ? recent_.get(piece->segment, piece->file, end)
-                               : recent_.get(0, pack.info.number, end);
-    if (!file) return file.error();
-    const StoredBytes& stored = (*file)->stored;
-    const auto damaged = [&](std::string_view reason) {
-        return Error(Errc::corrupt, fmt::format("space '{}': {} at offset {}: {} (position {})",
-                                                placed.space->name, (*file)->name, entry.offset,
-                                                reason, entry.first_position.value));
-    };
+    const FileId id = in_piece ? FileId{piece->segment, piece->file} : FileId{0, pack.info.number};
+    auto got = recent_.get(id, end);
+    if (!got) return got.error();
+    RecentFiles::Recent& file = **got;
+    sources_[entry.source] = file.stored.bytes.data();
     const std::uint64_t offset = entry.offset + (in_piece ? 0 : segment::extent_header_bytes);
-    if (offset >= end) return damaged("the space order leads beyond the frames");
-    const Bytes left = stored.bytes.subspan(offset, end - offset);
-    if (segment::look(left).found != segment::Found::item) return damaged("no frame is here");
+    if (offset >= end) return damaged(index, id, "the space order leads beyond the frames");
+    const Bytes left = file.stored.bytes.subspan(offset, end - offset);
+    if (segment::look(left).type != segment::ItemType::records)
+        return damaged(index, id, "no frame is here");
     const FrameView frame(left.data());
-    if (const char* reason = segment::verify_frame(frame, store_seed_)) return damaged(reason);
+    if (const char* reason = file.walk.verify(frame, offset, store_seed_))
+        return damaged(index, id, reason);
     if (frame.first_position() != entry.first_position || frame.count() != entry.records)
-        return damaged("the frame isn't the one that the space order speaks of");
-    if (recent_segment_ == nullptr || recent_segment_->id != frame.segment())
-        recent_segment_ = table_.find(frame.segment());
-    if (recent_segment_ == nullptr) return damaged("a frame of a segment that was never named");
-    const Wanted* one = wanted(recent_segment_->space);
-    if (one == nullptr) return damaged("the frame isn't of the space");
-    if (frame.last_sequence() <= recent_segment_->trimmed) return {};
-    window.add(frame, recent_segment_, stored.pin, one->after);
+        return damaged(index, id, "the frame isn't the one that the space order speaks of");
+    SegmentState* segment = table_.find(frame.segment());
+    if (segment == nullptr) return damaged(index, id, "a frame of a segment that was never named");
+    const Wanted* one = wanted(segment->space);
+    if (one == nullptr) return damaged(index, id, "the frame isn't of the space");
+    if (frame.last_sequence() <= segment->trimmed || !is_wanted(*segment)) return {};
+    window.add(frame, segment, file.stored.pin, one->after);
     return {};
+}
+
+/// Asks the processor for a frame that is soon to be looked at.
+void SpaceSource::fetch(const index::OrderEntry& entry) const noexcept {
+    if (entry.source >= sources_.size() || sources_[entry.source] == nullptr) return;
+    const std::byte* at = sources_[entry.source] + entry.offset;
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
 }
 
 Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
                                          const PackState& pack) {
     if (auto loaded = load_order(pack); !loaded) return loaded;
     // The first entry that ends at or beyond `next_`.
-    auto at = std::lower_bound(
-        order_.begin(), order_.end(), next_, [](const Placed& placed, Position position) {
-            return placed.entry.first_position + (placed.entry.records - 1) < position;
-        });
-    if (backward_ && (at == order_.end() || at->entry.first_position > next_)) {
+    auto at = std::lower_bound(order_.begin(), order_.end(), next_,
+                               [](const index::OrderEntry& entry, Position position) {
+                                   return entry.first_position + (entry.records - 1) < position;
+                               });
+    if (backward_ && (at == order_.end() || at->first_position > next_)) {
         if (at == order_.begin())
             at = order_.end();
         else
             --at;
     }
+    constexpr std::ptrdiff_t ahead = 8;
     while (window.items().size() < frames && at != order_.end()) {
-        auto added = add_stored(window, pack, *at);
+        if (!backward_ && order_.end() - at > ahead) fetch(at[ahead]);
+        auto added = add_stored(window, pack, static_cast<std::size_t>(at - order_.begin()));
         if (!added && window.items().empty()) return added;
         if (!added) return {};  // the good ones first; the error comes next time
-        next_ =
-            backward_ ? at->entry.first_position - 1 : at->entry.first_position + at->entry.records;
+        next_ = backward_ ? at->first_position - 1 : at->first_position + at->records;
         if (is_past_end()) return {};
         if (!backward_)
             ++at;
@@ -218,9 +284,8 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
     }
     if (at != order_.end()) return {};
     // Beyond the end there may be a space that isn't known yet.
-    const Position looked_through = std::min(pack.info.last_position, end_);
-    next_ =
-        backward_ ? pack.info.first_position - 1 : std::max(next_, Position(looked_through + 1));
+    const Position looked_through = std::min(order_last_, end_);
+    next_ = backward_ ? order_first_ - 1 : std::max(next_, Position(looked_through + 1));
     return {};
 }
 

@@ -9,6 +9,14 @@
 
 namespace braid {
 
+/// What readers read from.
+struct ReadParts {
+    Storage& storage;
+    segment::Arena& arena;
+    SegmentTable& table;
+    std::uint64_t store_seed;
+};
+
 /// Frames of some spaces, or of all, in commit order, forward or backward: from the space order of
 /// the packs up to where the drain stands, beyond that from the arena, which is in that order
 /// itself.
@@ -25,33 +33,38 @@ public:
     struct Choice {
         bool all = false;  ///< the whole store; `spaces` is empty then
         std::vector<Wanted> spaces;
-        Position trimmed_told{};  ///< with `all`
+        Position trimmed_told{};              ///< with `all`
+        std::vector<std::string> segments{};  ///< names, sorted: no others; empty: all
     };
 
     /// From `from` up to `to`, or the other way round.
-    SpaceSource(Storage& storage, segment::Arena& arena, SegmentTable& table,
-                std::uint64_t store_seed, Choice choice, Position from, Position to, bool backward);
+    SpaceSource(const ReadParts& parts, Choice choice, Position from, Position to, bool backward);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
 
 private:
-    struct Placed {
-        index::OrderEntry entry;
-        const SpaceState* space = nullptr;
-    };
-
     void find_spaces();
     [[nodiscard]] Result<void> pass_trimmed();
     [[nodiscard]] bool skip_gap(const PackState* pack);
     [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
+    [[nodiscard]] bool is_wanted(SpaceId space) const;
+    /// By its name alone.
+    [[nodiscard]] bool is_wanted(const SegmentState& segment) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
     void take(Window& window, const segment::TailNode& node,
               const std::shared_ptr<segment::Chunk>& chunk);
     [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
                                               const PackState& pack);
     [[nodiscard]] Result<void> load_order(const PackState& pack);
-    [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack,
-                                          const Placed& placed);
+    [[nodiscard]] bool load_block(const PackState& pack, const index::OrderSection& section);
+    [[nodiscard]] Result<void> load_whole(const PackState& pack);
+    [[nodiscard]] Error damaged(std::size_t index, const FileId& file,
+                                std::string_view reason) const;
+    [[nodiscard]] const SpaceState& space_of(std::size_t index) const {
+        return *order_spaces_[order_spaces_.size() == 1 ? 0 : index];
+    }
+    [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack, std::size_t index);
+    void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
     Storage& storage_;
@@ -64,9 +77,13 @@ private:
     Position last_;
     bool backward_;
 
-    std::uint32_t order_pack_ = 0;  // whose order is loaded; 0: none
-    std::vector<Placed> order_;     // its frames of the spaces wanted, in position order
-    SegmentState* recent_segment_ = nullptr;
+    // A part of a pack's order: all there is of the spaces wanted from one position to another.
+    std::uint32_t order_pack_ = 0;  // 0: none
+    Position order_first_;
+    Position order_last_;
+    std::vector<index::OrderEntry> order_;         // in position order
+    std::vector<const SpaceState*> order_spaces_;  // of each, or one of all
+    std::vector<const std::byte*> sources_;        // where the pack's files lie: to fetch from
 };
 
 }  // namespace braid

@@ -8,94 +8,6 @@
 #include "segment/pack.h"
 
 namespace braid {
-namespace {
-
-Error too_short(const std::string& name, std::uint64_t bytes, std::uint64_t wanted) {
-    return Error(Errc::corrupt, fmt::format("{}: the file has {} bytes, the catalog speaks of {}",
-                                            name, bytes, wanted));
-}
-
-}  // namespace
-
-Result<StoredFiles::Opened> StoredFiles::opened(const std::string& name,
-                                                std::uint64_t mapped_through) {
-    const std::scoped_lock lock(mutex_);
-    auto found = by_name_.find(name);
-    if (found == by_name_.end()) {
-        auto file = disk_.open(name, {});
-        if (!file && file.error().code() == Errc::not_found)
-            return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
-        if (!file) return file.error();
-        recent_.push_front({name, std::move(*file), nullptr});
-        found = by_name_.emplace(name, recent_.begin()).first;
-        if (recent_.size() > options_.open_files_max) {
-            by_name_.erase(recent_.back().name);
-            recent_.pop_back();
-        }
-    }
-    recent_.splice(recent_.begin(), recent_, found->second);
-    Opened& opened = *found->second;
-    if (mapped_through != 0 &&
-        (opened.mapping == nullptr || opened.mapping->bytes().size() < mapped_through)) {
-        auto size = opened.file->size();
-        if (!size) return size.error();
-        if (*size < mapped_through) return too_short(name, *size, mapped_through);
-        auto mapping = opened.file->map(*size);
-        if (!mapping) return mapping.error();
-        opened.mapping = std::move(*mapping);
-    }
-    return opened;
-}
-
-void StoredFiles::forget(const std::string& name) {
-    {
-        const std::scoped_lock lock(mutex_);
-        const auto found = by_name_.find(name);
-        if (found != by_name_.end()) {
-            recent_.erase(found->second);
-            by_name_.erase(found);
-        }
-    }
-    const std::scoped_lock lock(copied_mutex_);
-    if (copied_name_ != name) return;
-    copied_name_.clear();
-    copied_ = {};
-}
-
-Result<StoredBytes> StoredFiles::view(const std::string& name, std::uint64_t offset,
-                                      std::uint64_t length) {
-    if (options_.read_mode == ReadMode::copied) return view_copied(name, offset, length);
-    auto file = opened(name, offset + length);
-    if (!file) return file.error();
-    return StoredBytes{file->mapping->bytes().subspan(offset, length), file->mapping};
-}
-
-Result<StoredBytes> StoredFiles::view_copied(const std::string& name, std::uint64_t offset,
-                                             std::uint64_t length) {
-    const std::scoped_lock lock(copied_mutex_);
-    if (copied_name_ != name || copied_.bytes.size() < offset + length) {
-        auto whole = copy(name, 0, offset + length);
-        if (!whole) return whole;
-        copied_name_ = name;
-        copied_ = std::move(*whole);
-    }
-    return StoredBytes{copied_.bytes.subspan(offset, length), copied_.pin};
-}
-
-Result<StoredBytes> StoredFiles::copy(const std::string& name, std::uint64_t offset,
-                                      std::uint64_t length) {
-    auto file = opened(name, 0);
-    if (!file) return file.error();
-    // Before memory is taken for a length that nobody has checked.
-    auto size = file->file->size();
-    if (!size) return size.error();
-    if (*size < offset + length) return too_short(name, *size, offset + length);
-    auto memory = std::make_shared<std::vector<std::byte>>(length);
-    auto read = file->file->read(*memory, offset);
-    if (!read) return read.error();
-    if (*read != length) return too_short(name, offset + *read, offset + length);
-    return StoredBytes{Bytes(*memory), memory};
-}
 
 const PackState* Storage::pack_at(Position position) const noexcept {
     const auto found = std::lower_bound(
@@ -165,20 +77,27 @@ void Storage::add(const index::SegmentTrim& trim) {
     }
 }
 
-Result<const RecentFiles::Recent*> RecentFiles::get(SegmentId segment, std::uint32_t number,
-                                                    std::uint64_t end) {
+Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
     constexpr std::size_t recent_max = 128;
-    const std::pair key(segment.value, number);
-    const auto found = recent_.find(key);
-    if (found != recent_.end() && found->second.stored.bytes.size() >= end) return &found->second;
-    std::string name =
-        segment == 0 ? segment::pack_name(number) : segment::segment_file_name(segment, number);
-    auto stored = files_.view(name, 0, end);
-    if (!stored) return stored.error();
-    if (recent_.size() >= recent_max) recent_.clear();
-    Recent& recent = recent_[key];
-    recent = {std::move(name), std::move(*stored)};
-    return &recent;
+    const auto found = more_.find(id);
+    Recent* recent = found != more_.end() ? found->second.get() : nullptr;
+    if (first_.id == id) recent = &first_;
+    if (recent == nullptr || recent->stored.bytes.size() < end) {
+        auto stored = files_.view(id, 0, end);
+        if (!stored) return stored.error();
+        last_ = nullptr;
+        if (recent == nullptr && first_.id == FileId()) recent = &first_;
+        if (recent == nullptr) {
+            if (more_.size() >= recent_max) more_.clear();
+            recent = (more_[id] = std::make_unique<Recent>()).get();
+        }
+        const std::uint64_t gap = id.segment == 0 ? segment::extent_header_bytes : 0;
+        recent->walk = FrameWalk(stored->verified, gap);
+        recent->id = id;
+        recent->stored = std::move(*stored);
+    }
+    last_ = recent;
+    return recent;
 }
 
 Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
@@ -200,15 +119,15 @@ Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
 }
 
 Result<index::SparseIndex> Storage::load_sparse_index(const segment::Piece& piece) {
-    const std::string name = segment::segment_file_name(piece.segment, piece.file);
-    auto encoded = files.view(name, piece.index_offset, piece.index_bytes);
+    const FileId id{piece.segment, piece.file};
+    auto encoded = files.view(id, piece.index_offset, piece.index_bytes);
     if (encoded) {
-        auto decoded = index::SparseIndex::decode(encoded->bytes, piece, store_seed_, name);
+        auto decoded = index::SparseIndex::decode(encoded->bytes, piece, store_seed_, id.name());
         if (decoded) return decoded;
     }
-    auto frames = files.view(name, piece.offset, piece.frames_bytes);
+    auto frames = files.view(id, piece.offset, piece.frames_bytes);
     if (!frames) return frames.error();
-    return index::SparseIndex::build(piece, frames->bytes, name);
+    return index::SparseIndex::build(piece, frames->bytes, id.name());
 }
 
 /// Of the space's section before, if its pack isn't retired.
@@ -231,7 +150,7 @@ Result<std::vector<index::OrderEntry>> Storage::order(
     const PackState& pack, const index::OrderSection& section,
     const std::function<bool(SegmentId)>& is_of_space) {
     const std::string name = segment::pack_name(pack.info.number);
-    auto encoded = files.view(name, section.offset, section.bytes);
+    auto encoded = order_bytes(pack, section);
     if (encoded) {
         auto entries = index::decode_order_section(
             encoded->bytes, section, previous_checksum(pack, section), store_seed_, name);
@@ -248,6 +167,28 @@ Result<std::vector<index::OrderEntry>> Storage::order(
     return rebuilt;
 }
 
+Result<std::shared_ptr<const Storage::OrderBlocks>> Storage::order_blocks(
+    const PackState& pack, const index::OrderSection& section) {
+    constexpr std::size_t orders_max = 1024;  // some 4 KiB each
+    const SectionKey key(pack.info.number, section.space.value);
+    {
+        const std::scoped_lock lock(orders_mutex_);
+        const auto found = orders_.find(key);
+        if (found != orders_.end()) return found->second;
+    }
+    auto encoded = order_bytes(pack, section);
+    if (!encoded) return encoded.error();
+    auto places =
+        index::check_order_section(encoded->bytes, section, previous_checksum(pack, section),
+                                   store_seed_, segment::pack_name(pack.info.number));
+    if (!places) return places.error();
+    auto blocks = std::make_shared<const OrderBlocks>(*std::move(places));
+    const std::scoped_lock lock(orders_mutex_);
+    if (orders_.size() >= orders_max) orders_.clear();
+    orders_[key] = blocks;
+    return blocks;
+}
+
 Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
     const PackState& pack, const std::function<bool(SegmentId)>& is_of_space) {
     std::vector<index::OrderEntry> entries;
@@ -256,7 +197,7 @@ Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
             entries.push_back({frame.first_position(), frame.count(), source, offset});
     };
     const std::string name = segment::pack_name(pack.info.number);
-    auto extents = files.view(name, 0, pack.info.extents_end);
+    auto extents = files.view({0, pack.info.number}, 0, pack.info.extents_end);
     if (!extents) return extents.error();
     for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
         auto extent = segment::extent_at(extents->bytes, pack.info.extents_end, at, name);
@@ -269,8 +210,9 @@ Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
     for (std::uint32_t i = 0; i < pack.pieces.size(); ++i) {
         const segment::Piece& piece = pack.pieces[i];
         if (piece.frames_bytes == 0) continue;  // trimmed
-        const std::string file = segment::segment_file_name(piece.segment, piece.file);
-        auto frames = files.view(file, piece.offset, piece.frames_bytes);
+        const FileId id{piece.segment, piece.file};
+        const std::string file = id.name();
+        auto frames = files.view(id, piece.offset, piece.frames_bytes);
         if (!frames) return frames.error();
         for (std::uint64_t at = 0; at < piece.frames_bytes;) {
             const Bytes left = frames->bytes.subspan(at);

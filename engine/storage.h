@@ -1,30 +1,21 @@
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <braid/options.hpp>
 #include <braid/result.hpp>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
-#include <string>
 #include <tuple>
 #include <vector>
 
 #include "engine/fair_shared_mutex.h"
+#include "engine/stored_files.h"
 #include "index/catalog.h"
 #include "index/sparse_index.h"
-#include "io/disk.h"
 
 namespace braid {
-
-/// Bytes of a stored file, and what keeps them there.
-struct StoredBytes {
-    Bytes bytes;
-    std::shared_ptr<const void> pin;
-};
 
 /// A drain's pack with what belongs to it.
 struct PackState {
@@ -35,59 +26,32 @@ struct PackState {
     std::uint64_t trimmed_records = 0;  ///< of the drain; never all: it is retired then
 };
 
-/// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
-/// number of files open: the ones used longest ago are let go first; what is pinned stays readable.
-/// Any thread.
-class StoredFiles {
-public:
-    StoredFiles(io::Disk& disk, const Options& options) : disk_(disk), options_(options) {}
-
-    /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
-    [[nodiscard]] Result<StoredBytes> view(const std::string& name, std::uint64_t offset,
-                                           std::uint64_t length);
-    /// The same by read calls into fresh memory, whatever the read mode.
-    [[nodiscard]] Result<StoredBytes> copy(const std::string& name, std::uint64_t offset,
-                                           std::uint64_t length);
-    /// Lets go of a file that is about to be removed.
-    void forget(const std::string& name);
-
-private:
-    struct Opened {
-        std::string name;
-        std::shared_ptr<io::File> file;
-        std::shared_ptr<io::Mapping> mapping;
-    };
-    using List = std::list<Opened>;
-    [[nodiscard]] Result<StoredBytes> view_copied(const std::string& name, std::uint64_t offset,
-                                                  std::uint64_t length);
-    [[nodiscard]] Result<Opened> opened(const std::string& name, std::uint64_t mapped_through);
-
-    io::Disk& disk_;
-    const Options& options_;
-    std::mutex mutex_;  // of what follows
-    List recent_;       // newest use first
-    boost::unordered_flat_map<std::string, List::iterator> by_name_;
-    std::mutex copied_mutex_;  // of what follows
-    std::string copied_name_;  // the file that was copied last, from its beginning
-    StoredBytes copied_;
-};
-
-/// The files that one reader has used lately, so that a frame costs no look-up by name. One thread.
+/// The files that one reader has used lately, so that a frame costs no look-up. One thread.
 class RecentFiles {
 public:
+    /// A file from its beginning, and the walk over its frames.
     struct Recent {
-        std::string name;
+        FileId id;
         StoredBytes stored;
+        FrameWalk walk;
     };
     explicit RecentFiles(StoredFiles& files) : files_(files) {}
+    RecentFiles(const RecentFiles&) = delete;  // points into itself
+    RecentFiles& operator=(const RecentFiles&) = delete;
 
-    /// The first `end` bytes of a pack (`segment` 0) or of a segment's own file.
-    [[nodiscard]] Result<const Recent*> get(SegmentId segment, std::uint32_t number,
-                                            std::uint64_t end);
+    /// The first `end` bytes of a file. What it points to is valid until the next call.
+    [[nodiscard]] Result<Recent*> get(FileId id, std::uint64_t end) {
+        if (last_ != nullptr && last_->id == id && last_->stored.bytes.size() >= end) return last_;
+        return find(id, end);
+    }
 
 private:
+    [[nodiscard]] Result<Recent*> find(FileId id, std::uint64_t end);
+
     StoredFiles& files_;
-    boost::unordered_flat_map<std::pair<std::uint64_t, std::uint32_t>, Recent> recent_;
+    Recent first_;            // most readers need no more
+    Recent* last_ = nullptr;  // used last
+    boost::unordered_flat_map<FileId, std::unique_ptr<Recent>> more_;
 };
 
 /// All that is drained, as the catalog tells it: packs, their order sections and pieces. Reading
@@ -131,7 +95,16 @@ public:
         const PackState& pack, const index::OrderSection& section,
         const std::function<bool(SegmentId)>& is_of_space);
 
-    /// The same from the frames, whatever the section holds.
+    using OrderBlocks = std::vector<index::OrderBlockPlace>;
+    /// The blocks of a space's section, which was checked once; `corrupt` where it is damaged.
+    [[nodiscard]] Result<std::shared_ptr<const OrderBlocks>> order_blocks(
+        const PackState& pack, const index::OrderSection& section);
+    [[nodiscard]] Result<StoredBytes> order_bytes(const PackState& pack,
+                                                  const index::OrderSection& section) {
+        return files.view({0, pack.info.number}, section.offset, section.bytes);
+    }
+
+    /// The same as `order` from the frames, whatever the section holds.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
     /// What the section's first block names as the space's block before; nullopt if its pack is
@@ -154,6 +127,9 @@ private:
         std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;  // segment, file, offset
     std::mutex indexes_mutex_;                                    // of indexes_
     std::map<PieceKey, std::shared_ptr<const index::SparseIndex>> indexes_;  // used lately
+    using SectionKey = std::pair<std::uint32_t, std::uint64_t>;              // pack, space
+    std::mutex orders_mutex_;                                                // of orders_
+    std::map<SectionKey, std::shared_ptr<const OrderBlocks>> orders_;        // used lately
 };
 
 }  // namespace braid

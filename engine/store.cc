@@ -110,11 +110,16 @@ Follower Store::follow_segment(std::string_view space, std::string_view segment,
 }
 
 Follower Store::follow_space(std::string_view space, const FollowBounds& bounds) const {
-    return Follower(engine_->read_spaces(one_space(space), entry_bounds(bounds)));
+    return Follower(engine_->read_spaces(one_space(space), entry_bounds(bounds), bounds.segments));
+}
+
+Follower Store::follow_spaces(const std::vector<SpaceCursor>& spaces,
+                              const FollowBounds& bounds) const {
+    return Follower(engine_->read_spaces(spaces, entry_bounds(bounds), bounds.segments));
 }
 
 Follower Store::follow_all(const FollowBounds& bounds) const {
-    return Follower(engine_->read_spaces(std::nullopt, entry_bounds(bounds)));
+    return Follower(engine_->read_spaces(std::nullopt, entry_bounds(bounds), bounds.segments));
 }
 
 Result<std::optional<KeptEntry>> Store::peek(std::string_view space, std::string_view segment,
@@ -124,6 +129,17 @@ Result<std::optional<KeptEntry>> Store::peek(std::string_view space, std::string
 
 Result<SegmentStatus> Store::status(std::string_view space, std::string_view segment) const {
     return engine_->status(space, segment);
+}
+
+Result<std::uint64_t> Store::lag(Position after) const {
+    return engine_->lag(after);
+}
+Result<std::uint64_t> Store::lag(std::string_view space, Position after) const {
+    return engine_->lag(space, after);
+}
+Result<std::uint64_t> Store::lag(std::string_view space, std::string_view segment,
+                                 Position after) const {
+    return engine_->lag(space, segment, after);
 }
 
 Result<std::vector<std::string>> Store::spaces(const Page& page) const {

@@ -39,6 +39,10 @@ public:
         io::futex_wait(changes_, seen, timeout_ns);
         sleepers_.fetch_sub(1);
     }
+    /// How many sleep in `wait` now.
+    [[nodiscard]] std::uint32_t sleepers() const noexcept {
+        return sleepers_.load(std::memory_order_relaxed);
+    }
     /// Wakes those who wait, without having raised anything: at close.
     void wake() noexcept {
         changes_.fetch_add(1);

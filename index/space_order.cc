@@ -150,18 +150,25 @@ bool decode_entry(ByteReader& reader, Position first, const OrderEntry* before, 
     return true;
 }
 
-bool decode_entries(Bytes content, std::size_t count, OrderBlock& block) {
-    ByteReader reader(content);
+OrderBlockHeader load_header(Bytes block) {
+    OrderBlockHeader header;
+    std::memcpy(&header, block.data(), sizeof header);
+    return header;
+}
+
+bool decode_entries(Bytes block, const OrderBlockHeader& header, std::vector<OrderEntry>& entries) {
+    ByteReader reader(block.subspan(header_bytes, header.bytes.value() - header_bytes));
+    const Position first = header.first_position.value();
+    const std::size_t count = header.entries.value();
     std::uint64_t records = 0;
+    entries.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-        OrderEntry entry;
-        const OrderEntry* before = block.entries.empty() ? nullptr : &block.entries.back();
-        if (!decode_entry(reader, block.first_position, before, entry)) return false;
-        records += entry.records;
-        block.entries.push_back(entry);
+        const OrderEntry* before = i == 0 ? nullptr : &entries[i - 1];
+        if (!decode_entry(reader, first, before, entries[i])) return false;
+        records += entries[i].records;
     }
     const Bytes padding = reader.left();
-    return records == block.records && padding.size() < 8 &&
+    return records == header.records.value() && padding.size() < 8 &&
            std::all_of(padding.begin(), padding.end(),
                        [](std::byte b) { return b == std::byte{0}; });
 }
@@ -203,8 +210,7 @@ Result<OrderBlock> decode_order_block(Bytes bytes, std::uint32_t pack, std::uint
                                       const std::string& file, std::uint64_t offset) {
     if (bytes.size() < header_bytes)
         return corrupt(file, offset, fmt::format("a block in {} bytes", bytes.size()));
-    OrderBlockHeader header;
-    std::memcpy(&header, bytes.data(), sizeof header);
+    const OrderBlockHeader header = load_header(bytes);
     if (const std::string what = block_problem(header, bytes, pack, store_seed); !what.empty())
         return corrupt(file, offset, what);
 
@@ -216,8 +222,7 @@ Result<OrderBlock> decode_order_block(Bytes bytes, std::uint32_t pack, std::uint
     block.checksum = header.checksum.value();
     block.previous = header.previous.value();
     block.bytes = header.bytes.value();
-    const Bytes content = bytes.subspan(header_bytes, block.bytes - header_bytes);
-    if (!decode_entries(content, header.entries.value(), block))
+    if (!decode_entries(bytes, header, block.entries))
         return corrupt(file, offset, "the entries of the block don't add up");
     return block;
 }
@@ -267,6 +272,54 @@ Result<std::vector<OrderEntry>> decode_order_section(Bytes section, const OrderS
         checksum != expected.last_checksum)
         return corrupt(file, expected.offset, "the section isn't what the catalog says of it");
     return entries;
+}
+
+Result<std::vector<OrderBlockPlace>> check_order_section(Bytes section,
+                                                         const OrderSection& expected,
+                                                         std::optional<std::uint64_t> previous,
+                                                         std::uint64_t store_seed,
+                                                         const std::string& file) {
+    std::vector<OrderBlockPlace> places;
+    std::uint64_t records = expected.records_before;
+    std::uint64_t checksum = previous.value_or(0);
+    const auto wrong = [&](std::size_t at, const std::string& what) {
+        return corrupt(file, expected.offset + at, what);
+    };
+    if (section.size() != expected.bytes) return wrong(0, "the section is cut off");
+    for (std::size_t at = 0; at < section.size();) {
+        const Bytes left = section.subspan(at);
+        if (left.size() < header_bytes) return wrong(at, "the section ends within a block");
+        const OrderBlockHeader header = load_header(left);
+        if (const std::string what = block_problem(header, left, expected.pack, store_seed);
+            !what.empty())
+            return wrong(at, what);
+        const Position first = header.first_position.value();
+        const bool rises = places.empty() ? first == expected.first_position
+                                          : first > places.back().first_position;
+        const bool chained =
+            header.previous.value() == checksum || (places.empty() && !previous.has_value());
+        if (header.space.value() != expected.space.value || !rises || !chained ||
+            header.records_before.value() != records)
+            return wrong(at, "the block doesn't follow the one before it");
+        places.push_back({first, at});
+        records += header.records.value();
+        checksum = header.checksum.value();
+        at += header.bytes.value();
+    }
+    if (places.empty() || records != expected.records_before + expected.records ||
+        checksum != expected.last_checksum)
+        return wrong(0, "the section isn't what the catalog says of it");
+    return places;
+}
+
+bool decode_order_entries(Bytes section, const OrderBlockPlace& place, std::uint32_t pack,
+                          std::uint64_t store_seed, std::vector<OrderEntry>& entries) {
+    if (section.size() < place.offset + header_bytes) return false;
+    const Bytes block = section.subspan(place.offset);
+    const OrderBlockHeader header = load_header(block);
+    return block_problem(header, block, pack, store_seed).empty() &&
+           header.first_position.value() == place.first_position.value &&
+           decode_entries(block, header, entries);
 }
 
 bool matches(const std::vector<OrderEntry>& entries, const OrderSection& expected) {

@@ -116,6 +116,22 @@ struct OrderBlock {
     Bytes section, const OrderSection& expected, std::optional<std::uint64_t> previous,
     std::uint64_t store_seed, const std::string& file);
 
+/// Where a block of a section is.
+struct OrderBlockPlace {
+    Position first_position;
+    std::uint64_t offset = 0;  ///< from the section's first byte
+};
+/// The same checks of a section without decoding entries, so that they can be decoded block by
+/// block: what is left to be judged is whether the entries of each block add up.
+[[nodiscard]] Result<std::vector<OrderBlockPlace>> check_order_section(
+    Bytes section, const OrderSection& expected, std::optional<std::uint64_t> previous,
+    std::uint64_t store_seed, const std::string& file);
+/// Decodes the entries of one of its blocks into `entries`, in place of what they were. False if
+/// the block is damaged.
+[[nodiscard]] bool decode_order_entries(Bytes section, const OrderBlockPlace& place,
+                                        std::uint32_t pack, std::uint64_t store_seed,
+                                        std::vector<OrderEntry>& entries);
+
 /// Whether entries that were built from frames are the section's, as far as the catalog tells:
 /// positions rise, begin and end as it says, and the records add up.
 [[nodiscard]] bool matches(const std::vector<OrderEntry>& entries, const OrderSection& expected);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "segment/checksum.h"
 #include "segment/encoding.h"
@@ -206,6 +207,16 @@ std::uint64_t SparseIndex::seek(Sequence sequence) const noexcept {
     return entries_[last_at_or_below(entries_, sequence.value,
                                      [](const SparseEntry& e) { return e.sequence.value; })]
         .offset;
+}
+
+SparseIndex::Interval SparseIndex::interval(Sequence sequence) const noexcept {
+    constexpr std::uint64_t no_end = std::numeric_limits<std::uint64_t>::max();
+    if (entries_.empty()) return {1, 0, 0, no_end};
+    const std::size_t at = last_at_or_below(entries_, sequence.value,
+                                            [](const SparseEntry& e) { return e.sequence.value; });
+    const SparseEntry& begin = entries_[at];
+    if (at + 1 == entries_.size()) return {begin.sequence, 0, begin.offset, no_end};
+    return {begin.sequence, entries_[at + 1].sequence, begin.offset, entries_[at + 1].offset};
 }
 
 std::uint64_t SparseIndex::seek(Position position) const noexcept {

@@ -57,6 +57,14 @@ public:
     /// sequence; 0 if it lies before the piece. Interpolates; at most about log n probes.
     [[nodiscard]] std::uint64_t seek(Sequence sequence) const noexcept;
     [[nodiscard]] std::uint64_t seek(Position position) const noexcept;
+    /// From the indexed frame that `seek` finds up to the next indexed one.
+    struct Interval {
+        Sequence sequence;         ///< of the first record
+        Sequence end_sequence;     ///< of the first record behind; not above `sequence`: unknown
+        std::uint64_t offset = 0;  ///< from the piece's first byte
+        std::uint64_t end = 0;     ///< likewise; no end is known: the largest number
+    };
+    [[nodiscard]] Interval interval(Sequence sequence) const noexcept;
     /// At or before the first frame whose timestamp is not below `timestamp`.
     [[nodiscard]] std::uint64_t seek(Timestamp timestamp) const noexcept;
 

@@ -54,15 +54,33 @@ Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end, std::uint64_
     if (padded(found.length) > left.size())
         return corrupt(file, frame_offset, "the frame goes beyond the last extent");
 
-    ExtentHeader header;
-    std::memcpy(&header, pack.data() + offset, sizeof header);
     ExtentView view;
     view.offset = offset;
-    const bool previous_sound = Link::load(header.previous.value(), view.previous);
-    const bool anchor_sound = Link::load(header.anchor.value(), view.anchor);
-    view.links_sound = previous_sound && anchor_sound;
     view.frame = FrameView(left.data());
+    const ExtentLinks links = extent_links(view.frame);
+    view.previous = links.previous;
+    view.anchor = links.anchor;
+    view.links_sound = links.sound;
     return view;
+}
+
+FrameView extent_frame(Bytes pack, std::uint64_t extents_end, std::uint64_t offset) noexcept {
+    if (offset % 8 != 0 || offset < file_header_bytes || offset > extents_end ||
+        extents_end - offset < extent_header_bytes + frame_header_bytes)
+        return {};
+    const std::uint64_t frame_offset = offset + extent_header_bytes;
+    const Bytes left = pack.subspan(frame_offset, extents_end - frame_offset);
+    return look(left).type == ItemType::records ? FrameView(left.data()) : FrameView();
+}
+
+ExtentLinks extent_links(FrameView in_pack) noexcept {
+    ExtentHeader header;
+    std::memcpy(&header, in_pack.data() - extent_header_bytes, sizeof header);
+    ExtentLinks links;
+    const bool previous_sound = Link::load(header.previous.value(), links.previous);
+    const bool anchor_sound = Link::load(header.anchor.value(), links.anchor);
+    links.sound = previous_sound && anchor_sound;
+    return links;
 }
 
 }  // namespace braid::segment

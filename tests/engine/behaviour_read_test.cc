@@ -320,6 +320,36 @@ TEST_CASE("R-12 a cursor bounds a segment too") {
     });
 }
 
+TEST_CASE("R-03 a reader goes to any sequence, and on from there") {
+    in_every_state(segment_of(200), [&](Store& store) {
+        Reader reader = store.read_segment("sp", "sg");
+        Reader backward = store.read_segment("sp", "sg", {.backward = true});
+        Reader bounded = store.read_segment("sp", "sg", {.from = 50, .to = 60, .limit = 2});
+        for (std::uint64_t n = 0; n < 400; ++n) {
+            const std::uint64_t wanted = n * 7919 % 203;
+            const bool is_there = wanted >= 1 && wanted <= 200;
+            for (Reader* one : {&reader, &backward}) {
+                const auto* entry = one->seek(wanted);
+                REQUIRE((entry != nullptr) == is_there);
+                if (is_there) CHECK(must(*entry).text() == test_data(wanted));
+            }
+            const auto* next = reader.next();
+            REQUIRE((next != nullptr) == (is_there && wanted < 200));
+            if (next != nullptr) CHECK(must(*next).sequence == wanted + 1);
+            next = backward.next();
+            REQUIRE((next != nullptr) == (is_there && wanted > 1));
+            if (next != nullptr) CHECK(must(*next).sequence == wanted - 1);
+            CHECK((bounded.seek(wanted) != nullptr) == (wanted >= 50 && wanted <= 60));
+            CHECK((bounded.next() != nullptr) == (wanted >= 50 && wanted < 60));
+            CHECK(bounded.next() == nullptr);
+        }
+        Reader of_space = store.read_space("sp");
+        const auto* refused = of_space.seek(1);
+        REQUIRE(refused != nullptr);
+        CHECK(code(*refused) == Errc::invalid_argument);
+    });
+}
+
 TEST_CASE("R-01 kept and copied entries outlive reader and store") {
     for (const Sizes& sizes : all_sizes()) {
         INFO(sizes.name);

@@ -144,6 +144,50 @@ TEST_CASE("every flipped bit and every cut of a section is corrupt") {
     }
 }
 
+/// Entries of a section that are decoded block by block; nullopt where it or a block is damaged.
+std::optional<std::vector<OrderEntry>> by_blocks(Bytes bytes, const OrderSection& section,
+                                                 std::optional<std::uint64_t> previous = 0) {
+    const auto places = index::check_order_section(bytes, section, previous, seed, "p");
+    if (!places) return std::nullopt;
+    std::vector<OrderEntry> all;
+    for (const index::OrderBlockPlace& place : *places) {
+        std::vector<OrderEntry> entries = {{1, 1, 1, 8}};  // are replaced
+        if (!index::decode_order_entries(bytes, place, section.pack, seed, entries))
+            return std::nullopt;
+        CHECK(entries.front().first_position == place.first_position);
+        all.insert(all.end(), entries.begin(), entries.end());
+    }
+    return all;
+}
+
+TEST_CASE("a section read block by block is the same, and every flipped bit is noticed") {
+    const auto entries = many(3, 3000);
+    Order order = order_of({{2, few()}, {5, entries}});
+    const OrderSection& section = order.sections[1];
+    const std::vector<std::byte> sound(section_bytes(order, 1).begin(),
+                                       section_bytes(order, 1).end());
+    CHECK(by_blocks(sound, section) == entries);
+    CHECK(by_blocks(sound, section, std::nullopt) == entries);
+    CHECK_FALSE(by_blocks(sound, section, 1));
+    std::vector<std::byte> bytes = sound;
+    for (std::size_t bit = 0; bit < bytes.size() * 8; bit += 13) {
+        test::flip(bytes, bit);
+        REQUIRE_FALSE(by_blocks(bytes, section));
+        test::flip(bytes, bit);
+    }
+    for (std::size_t size = 0; size < bytes.size(); size += 11)
+        REQUIRE_FALSE(by_blocks(Bytes(bytes).first(size), section));
+    OrderSection other = section;
+    other.records_before += 1;
+    CHECK_FALSE(by_blocks(sound, other));
+    other = section;
+    other.records += 1;
+    CHECK_FALSE(by_blocks(sound, other));
+    other = section;
+    other.last_checksum += 1;
+    CHECK_FALSE(by_blocks(sound, other));
+}
+
 TEST_CASE("a section that isn't what the catalog says is corrupt") {
     const Order order = order_of({{2, few()}, {3, many(4, 2000)}});
     const Bytes bytes = section_bytes(order, 1);

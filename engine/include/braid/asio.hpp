@@ -16,10 +16,11 @@
 #include <type_traits>
 #include <utility>
 
+#include <braid/reader.hpp>
 #include <braid/transaction.hpp>
 
-/// Commits for programs on Boost.Asio. Not part of <braid/braid.hpp>, so that only those who use it
-/// pay for its headers.
+/// Commits and followers for programs on Boost.Asio. Not part of <braid/braid.hpp>, so that only
+/// those who use it pay for its headers.
 
 namespace braid {
 namespace detail {
@@ -115,6 +116,77 @@ private:
     std::atomic<bool> begun_or_cancelled_{false};
 };
 
+/// A follower's next entry and the handler that waits for it. The follower is used in the call that
+/// begins it, then on the handler's executor only, and never again once the handler is called.
+template <class Handler>
+class AsioNext : public std::enable_shared_from_this<AsioNext<Handler>> {
+public:
+    AsioNext(Handler&& handler, Follower& follower)
+        : follower_(follower),
+          handler_(std::move(handler)),
+          executor_(boost::asio::prefer(boost::asio::get_associated_executor(handler_),
+                                        boost::asio::execution::outstanding_work.tracked)) {}
+
+    void start() {
+        let_cancel();
+        const Result<Entry>* entry = follower_.try_next();
+        if (entry == nullptr) return wait();
+        post([entry = *entry](AsioNext& self) { self.finish(entry); });
+    }
+
+private:
+    void let_cancel() {
+        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
+        if (!slot.is_connected()) return;
+        slot.assign([weak = this->weak_from_this()](boost::asio::cancellation_type type) {
+            const auto self = weak.lock();
+            if (self != nullptr && type != boost::asio::cancellation_type::none) self->cancel();
+        });
+    }
+    void wait() {
+        auto call = follower_.call_when_ready([self = this->shared_from_this()]() mutable {
+            AsioNext& operation = *self;
+            operation.post([kept = std::move(self)](AsioNext& same) { same.look(); });
+        });
+        if (call) return call_.store(*call);
+        post([error = call.error()](AsioNext& self) { self.finish(error); });
+    }
+    void look() {
+        if (is_over_.load()) return;
+        const Result<Entry>* entry = follower_.try_next();
+        if (entry == nullptr) return wait();
+        finish(*entry);
+    }
+    void cancel() {
+        if (is_over_.load()) return;
+        follower_.cancel_call(call_.load());
+        post([](AsioNext& self) { self.finish(Error(Errc::cancelled, "no longer waited for")); });
+    }
+    /// Never within the call that began it, nor on a thread of the store.
+    template <class Step>
+    void post(Step step) {
+        boost::asio::post(executor_, [self = this->shared_from_this(),
+                                      step = std::move(step)]() mutable { step(*self); });
+    }
+    void finish(Result<Entry> outcome) {
+        if (is_over_.exchange(true)) return;
+        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
+        Handler handler = std::move(handler_);
+        if (slot.is_connected()) slot.clear();
+        std::move(handler)(std::move(outcome));
+    }
+
+    using Executor = std::decay_t<decltype(boost::asio::prefer(
+        boost::asio::get_associated_executor(std::declval<const Handler&>()),
+        boost::asio::execution::outstanding_work.tracked))>;
+
+    Follower& follower_;
+    Handler handler_;
+    Executor executor_;  // kept at work until this ends
+    std::atomic<bool> is_over_{false};
+    std::atomic<std::uint64_t> call_{0};
+};
+
 }  // namespace detail
 
 /// Commits like `Transaction::commit_async`, for any completion token of Boost.Asio; the handler's
@@ -145,6 +217,25 @@ auto async_commit(Transaction& transaction, Durability durability, CompletionTok
 template <class CompletionToken>
 auto async_commit(Transaction& transaction, CompletionToken&& token) {
     return async_commit(transaction, Durability::durable, std::forward<CompletionToken>(token));
+}
+
+/// The follower's next entry, for any completion token of Boost.Asio; the handler's signature is
+/// `void(Result<Entry>)`, with what `Follower::next` would give: the views in it are valid until
+/// the follower's next step. It is called on its associated executor, never within this call, and
+/// its executor counts as busy until then. No thread waits meanwhile.
+///
+/// The follower must stay where it is, untouched, until the handler is called. Cancellation, of any
+/// type: completes with `cancelled`, and no entry is lost. It is asked for on the handler's
+/// executor, which must not run handlers of one follower side by side: a thread or a strand.
+template <class CompletionToken>
+auto async_next(Follower& follower, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(Result<Entry>)>(
+        [](auto handler, Follower* followed) {
+            using Operation = detail::AsioNext<decltype(handler)>;
+            const auto allocator = boost::asio::get_associated_allocator(handler);
+            std::allocate_shared<Operation>(allocator, std::move(handler), *followed)->start();
+        },
+        token, &follower);
 }
 
 }  // namespace braid

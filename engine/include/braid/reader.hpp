@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,6 +64,18 @@ struct FollowBounds {
     Position after = 0;
     Level level = Level::durable;
     OnTrimmed on_trimmed = OnTrimmed::refuse;
+    /// Of a follower of spaces or the store: only segments of these names, in whatever space; empty
+    /// means all. `Follower::looked_through` tells how far it is.
+    std::vector<std::string> segments{};
+};
+
+/// Consecutive entries of a follower. A batch's `previous` is the `last` of the batch before it, so
+/// that who handles batches can prove that none is missing.
+struct Batch {
+    Position previous;  ///< the last entry before; before the first batch: where following began
+    Position first;     ///< of `entries`
+    Position last;      ///< likewise
+    std::span<const Entry> entries;  ///< never empty; valid until the follower's next step
 };
 
 class ReaderBody;
@@ -79,6 +93,12 @@ public:
     /// points to, and all views in it, are valid until the next call or the reader's end. After an
     /// error it returns the same error again. May read from the disk.
     const Result<Entry>* next();
+
+    /// Of a reader of one segment: goes to the entry of this sequence, forward or back, and returns
+    /// it as `next` would; nullptr if there is none within the bounds. Reading goes on from there,
+    /// and `limit` counts anew. A reader kept for many such gets spares most of what opening one
+    /// for each would cost, and allocates nothing. `invalid_argument` for a reader of spaces.
+    const Result<Entry>* seek(Sequence sequence);
 
     /// Where reading can be resumed with `.after`: the position of the last entry seen, but never
     /// beyond what is durable. Before any entry, what reading began after.
@@ -104,8 +124,23 @@ public:
     const Result<Entry>* next(std::chrono::nanoseconds timeout);
     /// Never waits; nullptr when nothing is there yet.
     const Result<Entry>* try_next() { return next(std::chrono::nanoseconds(0)); }
+    /// The entries that are there, at most `most` and at least one, waiting at most `timeout` for
+    /// the first; nullptr when nothing came. Entries and errors are those that `next` would give.
+    const Result<Batch>* next_batch(
+        std::size_t most = 256, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
+    /// For event loops; <braid/asio.hpp> has `async_next`. Calls `ready` once, on a thread of the
+    /// store and under no lock, when `try_next` may have something or the store has closed; now and
+    /// then for no reason. `ready` must not throw nor take long: it hands on. The store must not
+    /// end with it. Returns a number for `cancel_call`; `io` where no thread can be had.
+    [[nodiscard]] Result<std::uint64_t> call_when_ready(std::function<void()> ready);
+    /// When this returns, that call isn't running and won't come, unless it is `ready` that
+    /// cancels.
+    void cancel_call(std::uint64_t call) noexcept;
     /// As `Reader::cursor`.
     [[nodiscard]] Position cursor() const;
+    /// A cursor too, no less than `cursor()`: everything wanted up to here was given. It rises
+    /// also while nothing that is wanted comes, and never passes what is durable.
+    [[nodiscard]] Position looked_through() const;
 
 private:
     friend class Store;

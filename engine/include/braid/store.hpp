@@ -66,6 +66,9 @@ public:
                                           const FollowBounds& bounds = {}) const;
     [[nodiscard]] Follower follow_space(std::string_view space,
                                         const FollowBounds& bounds = {}) const;
+    /// Several spaces as one stream in commit order, as `read_spaces`.
+    [[nodiscard]] Follower follow_spaces(const std::vector<SpaceCursor>& spaces,
+                                         const FollowBounds& bounds = {}) const;
     [[nodiscard]] Follower follow_all(const FollowBounds& bounds = {}) const;
 
     /// The segment's newest entry, or none.
@@ -75,6 +78,13 @@ public:
     /// All zero where the segment is missing.
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
+    /// How many committed entries lie beyond a cursor: in the store, a space, or a segment. What is
+    /// trimmed counts, but not in a segment. No entry is read but, in a segment, those on the way
+    /// of a search by halves. `out_of_range` for a cursor beyond the end; zero for what is missing.
+    [[nodiscard]] Result<std::uint64_t> lag(Position after) const;
+    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, Position after) const;
+    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, std::string_view segment,
+                                            Position after) const;
     /// Names with a committed entry, in unsigned byte order.
     [[nodiscard]] Result<std::vector<std::string>> spaces(const Page& page = {}) const;
     [[nodiscard]] Result<std::vector<std::string>> segments(std::string_view space,

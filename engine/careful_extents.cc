@@ -1,0 +1,145 @@
+#include "engine/careful_extents.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace braid {
+
+using segment::ExtentView;
+using segment::FrameView;
+using segment::Link;
+
+Error CarefulExtents::missing(const std::string& where) const {
+    return Error(Errc::corrupt,
+                 fmt::format("{}: sequence {} of segment '{}' of space '{}' isn't there", where,
+                             wanted_.value, segment_.name, segment_.space->name));
+}
+
+Result<CarefulExtents::Extent> CarefulExtents::extent(Link link) {
+    const PackState* pack = storage_.pack_number(link.pack());
+    if (pack == nullptr) return missing(segment::pack_name(link.pack()));
+    auto file = files_.get({0, link.pack()}, pack->info.extents_end);
+    if (!file) return file.error();
+    const StoredBytes& stored = (*file)->stored;
+    auto view =
+        segment::extent_at(stored.bytes, pack->info.extents_end, link.offset(), (*file)->id.name());
+    if (!view) return view.error();
+    return Extent{*view, stored.pin};
+}
+
+Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
+    extents_.clear();
+    known_ = true;
+    for (Link link = segment_.drained.head; link;) {
+        if (storage_.pack_number(link.pack()) == nullptr && segment_.trimmed != 0)
+            break;  // retired
+        auto here = extent(link);
+        // A wrong link is no damage to what is stored: the frames tell where they are.
+        if (!here || here->view.frame.segment() != segment_.id || !here->view.links_sound)
+            return scan_for_extents();
+        const FrameView frame = here->view.frame;
+        if (frame.first_sequence() > high && here->view.anchor) {
+            auto anchor = extent(here->view.anchor);
+            if (anchor && here->view.anchor < link && anchor->view.frame.segment() == segment_.id &&
+                anchor->view.frame.first_sequence() > high) {
+                link = here->view.anchor;
+                continue;
+            }
+        }
+        if (frame.first_sequence() <= high) extents_.push_back(link);
+        // A header may lie about its sequence: the walk ends only where the frame is sound.
+        if (frame.first_sequence() <= low && segment::verify_frame(frame, store_seed_) == nullptr)
+            break;
+        // Links lead back, or they are wrong.
+        if (here->view.previous && here->view.previous >= link) return scan_for_extents();
+        link = here->view.previous;
+    }
+    std::reverse(extents_.begin(), extents_.end());
+    return {};
+}
+
+Result<void> CarefulExtents::scan_for_extents() {
+    extents_.clear();
+    for (const PackState& pack : storage_.packs()) {
+        const std::string name = segment::pack_name(pack.info.number);
+        auto bytes = storage_.files.view({0, pack.info.number}, 0, pack.info.extents_end);
+        if (!bytes) return bytes.error();
+        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
+            if (!here) return here.error();
+            if (here->frame.segment() == segment_.id)
+                extents_.push_back(Link(pack.info.number, at));
+            at += segment::extent_header_bytes + here->frame.padded_length();
+        }
+    }
+    return {};
+}
+
+/// Names the frame that was taken for another segment's or another pack's, if there is one.
+Error CarefulExtents::missing_from_packs() {
+    for (const PackState& pack : storage_.packs()) {
+        const std::string name = segment::pack_name(pack.info.number);
+        auto bytes = storage_.files.view({0, pack.info.number}, 0, pack.info.extents_end);
+        if (!bytes) return bytes.error();
+        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
+            if (!here) return here.error();
+            const segment::FrameView frame = here->frame;
+            const char* reason = segment::verify_frame(frame, store_seed_);
+            if (reason == nullptr && (frame.first_position() < pack.info.first_position ||
+                                      frame.last_position() > pack.info.last_position))
+                reason = "a frame of another pack";
+            if (reason != nullptr)
+                return missing(fmt::format("{} at offset {}: {}", name, at, reason));
+            at += segment::extent_header_bytes + here->frame.padded_length();
+        }
+    }
+    return missing(segment::pack_name(segment_.drained.head.pack()));
+}
+
+bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {
+    return frame.type() == segment::ItemType::records && frame.segment() == segment_.id &&
+           frame.first_sequence() <= sequence && sequence <= frame.last_sequence();
+}
+
+Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& next,
+                                  Sequence last) {
+    wanted_ = next;
+    const bool exhausted = backward_ ? index_ == 0 : index_ == extents_.size();
+    if (!known_ || exhausted) {
+        auto found = find_extents(backward_ ? last : next, backward_ ? next : last);
+        if (!found) return found;
+        index_ = backward_ ? extents_.size() : 0;
+    }
+    while (window.items().size() < frames) {
+        if (backward_ ? index_ == 0 : index_ == extents_.size()) break;
+        const Link link = extents_[backward_ ? index_ - 1 : index_];
+        auto here = extent(link);
+        if (!here) {
+            if (!window.items().empty()) return {};
+            return here.error();
+        }
+        const FrameView frame = here->view.frame;
+        const char* reason = segment::verify_frame(frame, store_seed_);
+        if (reason != nullptr) {
+            if (!window.items().empty()) return {};
+            return Error(Errc::corrupt,
+                         fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
+                                     segment::pack_name(link.pack()), link.offset(), reason,
+                                     segment_.name, segment_.space->name));
+        }
+        const bool passed =
+            backward_ ? frame.first_sequence() > next : frame.last_sequence() < next;
+        if (!passed && !holds(frame, next)) break;  // what comes next is in a piece
+        index_ += backward_ ? -1 : 1;
+        if (passed) continue;
+        window.add(frame, &segment_, here->pin);
+        next = backward_ ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
+        if (backward_ ? next < last : next > last) break;
+    }
+    if (window.items().empty()) return missing_from_packs();
+    return {};
+}
+
+}  // namespace braid

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/frame_source.h"
+#include "engine/storage.h"
+#include "segment/pack.h"
+
+namespace braid {
+
+/// The extents of one segment where its links have led astray: finds all that can be found, by
+/// links and where those are wrong by walking through the packs, and names what is damaged. One
+/// thread, while `Storage::publish` is held shared.
+class CarefulExtents {
+public:
+    CarefulExtents(Storage& storage, RecentFiles& files, std::uint64_t store_seed,
+                   SegmentState& segment, bool backward)
+        : storage_(storage),
+          files_(files),
+          store_seed_(store_seed),
+          segment_(segment),
+          backward_(backward) {}
+
+    /// Adds frames from `next` on, up to `last`, and moves `next` on.
+    [[nodiscard]] Result<void> fill(Window& window, std::size_t frames, Sequence& next,
+                                    Sequence last);
+
+private:
+    struct Extent {
+        segment::ExtentView view;
+        std::shared_ptr<const void> pin;
+    };
+    [[nodiscard]] Result<Extent> extent(segment::Link link);
+    /// Finds the links of the segment's extents from `low` to `high`, oldest first.
+    [[nodiscard]] Result<void> find_extents(Sequence low, Sequence high);
+    [[nodiscard]] Result<void> scan_for_extents();
+    [[nodiscard]] bool holds(segment::FrameView frame, Sequence sequence) const;
+    [[nodiscard]] Error missing(const std::string& where) const;
+    [[nodiscard]] Error missing_from_packs();
+
+    Storage& storage_;
+    RecentFiles& files_;
+    std::uint64_t store_seed_;
+    SegmentState& segment_;
+    bool backward_;
+
+    Sequence wanted_;                     // the one that can't be given otherwise
+    std::vector<segment::Link> extents_;  // found, oldest first
+    std::size_t index_ = 0;               // forward: the next one; backward: one past the next one
+    bool known_ = false;
+};
+
+}  // namespace braid

@@ -1,0 +1,141 @@
+// How many entries lie beyond a cursor.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <shared_mutex>
+
+#include "engine/engine.h"
+
+namespace braid {
+namespace {
+
+std::uint64_t records_through(const std::vector<index::OrderEntry>& entries, Position position) {
+    std::uint64_t records = 0;
+    for (const index::OrderEntry& entry : entries) {
+        if (entry.first_position > position) break;
+        records += std::min<std::uint64_t>(entry.records, position - entry.first_position + 1);
+    }
+    return records;
+}
+
+const index::OrderSection* section_of(const PackState& pack, SpaceId space) {
+    const auto found =
+        std::find_if(pack.sections.begin(), pack.sections.end(),
+                     [&](const index::OrderSection& section) { return section.space == space; });
+    return found == pack.sections.end() ? nullptr : &*found;
+}
+
+/// How many records the section has up to the position: from the counts of its blocks, and the
+/// entries of one. Where it is damaged, from all of its entries.
+Result<std::uint64_t> records_through(const ReadParts& parts, const PackState& pack,
+                                      const index::OrderSection& section, Position position) {
+    const auto blocks = parts.storage.order_blocks(pack, section);
+    const auto bytes = parts.storage.order_bytes(pack, section);
+    if (blocks && bytes) {
+        const auto beyond = std::upper_bound(
+            (*blocks)->begin(), (*blocks)->end(), position,
+            [](Position wanted, const auto& block) { return wanted < block.first_position; });
+        if (beyond == (*blocks)->begin()) return 0;
+        const auto block = index::decode_order_block(bytes->bytes.subspan((beyond - 1)->offset),
+                                                     section.pack, parts.store_seed, "", 0);
+        if (block)
+            return block->records_before - section.records_before +
+                   records_through(block->entries, position);
+    }
+    const SpaceState* space = parts.table.find(section.space);
+    const auto entries = parts.storage.order(pack, section, [&](SegmentId id) {
+        const SegmentState* segment = parts.table.find(id);
+        return segment != nullptr && segment->space == space;
+    });
+    if (!entries) return entries.error();
+    return records_through(*entries, position);
+}
+
+/// Drained entries of the space beyond the position.
+Result<std::uint64_t> drained_beyond(const ReadParts& parts, SpaceId space, Position position) {
+    const auto& packs = parts.storage.packs();
+    const index::OrderSection* last = nullptr;
+    for (auto pack = packs.rbegin(); pack != packs.rend() && last == nullptr; ++pack)
+        last = section_of(*pack, space);
+    if (last == nullptr || last->last_position <= position) return 0;
+    const std::uint64_t all = last->records_before + last->records;
+    // The first section that reaches beyond the position knows what lies before it.
+    for (const PackState& pack : packs) {
+        const index::OrderSection* section = section_of(pack, space);
+        if (section == nullptr || section->last_position <= position) continue;
+        auto before = records_through(parts, pack, *section, position);
+        if (!before) return before;
+        return all - section->records_before - *before;
+    }
+    return 0;
+}
+
+/// Entries of the space in memory from one position to another.
+std::uint64_t undrained_between(const ReadParts& parts, const SpaceState& space, Position from,
+                                Position to) {
+    std::uint64_t records = 0;
+    for (Position next = from; next <= to;) {
+        const auto chunk = parts.arena.find(next);
+        if (chunk == nullptr) break;
+        const std::size_t count = chunk->nodes();
+        const Position before = next;
+        for (std::size_t i = chunk->find(next, count); i < count && next <= to; ++i) {
+            const segment::TailNode& node = chunk->node(i);
+            if (node.first_position > to) return records;
+            if (static_cast<const SegmentState*>(node.owner)->space == &space)
+                records +=
+                    std::min(node.last_position(), to) - std::max(node.first_position, next) + 1;
+            next = node.last_position() + 1;
+        }
+        if (next == before) break;
+    }
+    return records;
+}
+
+}  // namespace
+
+Result<std::uint64_t> Engine::lag(Position after) const {
+    const Position committed = watermarks_.committed();
+    if (after > committed)
+        return Error(Errc::out_of_range,
+                     fmt::format("the cursor stands at position {}, the store ends at {}",
+                                 after.value, committed.value));
+    return committed - after;
+}
+
+Result<std::uint64_t> Engine::lag(std::string_view space, Position after) const {
+    if (auto whole = lag(after); !whole) return whole;
+    const Position end = watermarks_.committed();
+    const SpaceState* state = table_->find_space(space, end);
+    if (state == nullptr) return 0;
+    const std::shared_lock lock(storage_->publish);
+    auto drained = drained_beyond(parts(), state->id, after);
+    if (!drained) return drained;
+    const Position from = std::max(after, storage_->drained()) + 1;
+    return *drained + undrained_between(parts(), *state, from, end);
+}
+
+/// Sequences and positions rise together: the first sequence beyond the cursor is found by halves.
+Result<std::uint64_t> Engine::lag(std::string_view space, std::string_view segment,
+                                  Position after) const {
+    if (auto whole = lag(after); !whole) return whole;
+    const auto status = this->status(space, segment);
+    if (!status) return status.error();
+    if (status->last_position <= after) return 0;
+    Sequence low = status->first_sequence;
+    Sequence high = status->last_sequence;  // lies beyond
+    const auto reader = read_segment(space, segment, {});
+    while (low < high) {
+        const Sequence middle = low + (high - low) / 2;
+        const Result<Entry>* entry = reader->seek(middle);
+        if (entry == nullptr) return 0;  // trimmed meanwhile
+        if (!*entry) return entry->error();
+        if ((**entry).position > after)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return status->last_sequence - low + 1;
+}
+
+}  // namespace braid

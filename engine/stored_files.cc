@@ -1,0 +1,109 @@
+#include "engine/stored_files.h"
+
+#include <fmt/format.h>
+
+#include "engine/store_files.h"
+#include "segment/pack.h"
+#include "segment/segment_file.h"
+
+namespace braid {
+namespace {
+
+Error too_short(const std::string& name, std::uint64_t bytes, std::uint64_t wanted) {
+    return Error(Errc::corrupt, fmt::format("{}: the file has {} bytes, the catalog speaks of {}",
+                                            name, bytes, wanted));
+}
+
+}  // namespace
+
+std::string FileId::name() const {
+    return segment == 0 ? segment::pack_name(number) : segment::segment_file_name(segment, number);
+}
+
+Result<StoredFiles::Opened*> StoredFiles::use(FileId id) {
+    auto found = by_id_.find(id);
+    if (found == by_id_.end()) {
+        const std::string name = id.name();
+        auto file = disk_.open(name, {});
+        if (!file && file.error().code() == Errc::not_found)
+            return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
+        if (!file) return file.error();
+        recent_.push_front({id, std::move(*file), nullptr});
+        found = by_id_.emplace(id, recent_.begin()).first;
+        if (recent_.size() > options_.open_files_max) {
+            by_id_.erase(recent_.back().id);
+            recent_.pop_back();
+        }
+    }
+    recent_.splice(recent_.begin(), recent_, found->second);
+    return &recent_.front();
+}
+
+Result<void> StoredFiles::map(Opened& opened, std::uint64_t least) {
+    if (opened.mapped != nullptr && opened.mapped->mapping->bytes().size() >= least) return {};
+    auto size = opened.file->size();
+    if (!size) return size.error();
+    if (*size < least) return too_short(opened.file->name(), *size, least);
+    auto mapping = opened.file->map(*size);
+    if (!mapping) return mapping.error();
+    opened.mapped = std::make_shared<Mapped>(Mapped{std::move(*mapping), VerifiedFrames(*size)});
+    return {};
+}
+
+void StoredFiles::forget(const std::string& name) {
+    const StoreFileNumbers numbers = store_file_numbers(name);
+    const FileId id{numbers.segment, static_cast<std::uint32_t>(numbers.number)};
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = by_id_.find(id);
+        if (found != by_id_.end()) {
+            recent_.erase(found->second);
+            by_id_.erase(found);
+        }
+    }
+    const std::scoped_lock lock(copied_mutex_);
+    if (copied_id_ == id) copied_ = {};
+}
+
+Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint64_t length) {
+    if (options_.read_mode == ReadMode::copied) return view_copied(id, offset, length);
+    const std::scoped_lock lock(mutex_);
+    auto opened = use(id);
+    if (!opened) return opened.error();
+    if (auto mapped = map(**opened, offset + length); !mapped) return mapped.error();
+    const std::shared_ptr<Mapped>& mapped = (*opened)->mapped;
+    return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped, &mapped->verified};
+}
+
+Result<StoredBytes> StoredFiles::view_copied(FileId id, std::uint64_t offset,
+                                             std::uint64_t length) {
+    const std::scoped_lock lock(copied_mutex_);
+    if (copied_id_ != id || copied_.bytes.size() < offset + length) {
+        auto whole = copy(id, 0, offset + length);
+        if (!whole) return whole;
+        copied_id_ = id;
+        copied_ = std::move(*whole);
+    }
+    return StoredBytes{copied_.bytes.subspan(offset, length), copied_.pin};
+}
+
+Result<StoredBytes> StoredFiles::copy(FileId id, std::uint64_t offset, std::uint64_t length) {
+    std::shared_ptr<io::File> file;
+    {
+        const std::scoped_lock lock(mutex_);
+        auto opened = use(id);
+        if (!opened) return opened.error();
+        file = (*opened)->file;
+    }
+    // Before memory is taken for a length that nobody has checked.
+    auto size = file->size();
+    if (!size) return size.error();
+    if (*size < offset + length) return too_short(file->name(), *size, offset + length);
+    auto memory = std::make_shared<std::vector<std::byte>>(length);
+    auto read = file->read(*memory, offset);
+    if (!read) return read.error();
+    if (*read != length) return too_short(file->name(), offset + *read, offset + length);
+    return StoredBytes{Bytes(*memory), memory};
+}
+
+}  // namespace braid

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <braid/options.hpp>
+#include <braid/result.hpp>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "engine/verified_frames.h"
+#include "io/disk.h"
+
+namespace braid {
+
+/// A pack (`segment` 0) or a segment's own file.
+struct FileId {
+    SegmentId segment = 0;
+    std::uint32_t number = 0;
+
+    [[nodiscard]] std::string name() const;
+    bool operator==(const FileId&) const = default;
+    friend std::size_t hash_value(const FileId& id) noexcept {
+        return static_cast<std::size_t>((id.segment.value * 0x9e3779b97f4a7c15U) ^ id.number);
+    }
+};
+
+/// Bytes of a stored file, what keeps them there, and which frames among them were verified.
+struct StoredBytes {
+    Bytes bytes;
+    std::shared_ptr<const void> pin;
+    VerifiedFrames* verified = nullptr;  ///< by offsets in the file; nullptr: nothing is remembered
+};
+
+/// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
+/// number of files open: the ones used longest ago are let go first; what is pinned stays readable.
+/// Any thread.
+class StoredFiles {
+public:
+    StoredFiles(io::Disk& disk, const Options& options) : disk_(disk), options_(options) {}
+
+    /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
+    [[nodiscard]] Result<StoredBytes> view(FileId id, std::uint64_t offset, std::uint64_t length);
+    /// The same by read calls into fresh memory, whatever the read mode.
+    [[nodiscard]] Result<StoredBytes> copy(FileId id, std::uint64_t offset, std::uint64_t length);
+    /// Lets go of a file that is about to be removed.
+    void forget(const std::string& name);
+
+private:
+    /// A mapping of a file from its beginning.
+    struct Mapped {
+        std::unique_ptr<io::Mapping> mapping;
+        VerifiedFrames verified;
+    };
+    struct Opened {
+        FileId id;
+        std::shared_ptr<io::File> file;
+        std::shared_ptr<Mapped> mapped;
+    };
+    using List = std::list<Opened>;
+    [[nodiscard]] Result<StoredBytes> view_copied(FileId id, std::uint64_t offset,
+                                                  std::uint64_t length);
+    /// The file, opened if it isn't, as the one used last. Under the mutex.
+    [[nodiscard]] Result<Opened*> use(FileId id);
+    /// Maps as much as the file holds, but at least so much. Under the mutex.
+    [[nodiscard]] static Result<void> map(Opened& opened, std::uint64_t least);
+
+    io::Disk& disk_;
+    const Options& options_;
+    std::mutex mutex_;  // of what follows
+    List recent_;       // newest use first
+    boost::unordered_flat_map<FileId, List::iterator> by_id_;
+    std::mutex copied_mutex_;  // of what follows
+    FileId copied_id_;         // the file that was copied last, from its beginning
+    StoredBytes copied_;
+};
+
+}  // namespace braid
