@@ -22,6 +22,7 @@ struct DrainTarget {
     Uuid store;
     std::uint64_t store_seed;
     SegmentTable& table;
+    ConsumerTable& consumers;  ///< under commit_mutex
     segment::Arena& arena;
     Storage& storage;
     const Watermarks& watermarks;
@@ -75,6 +76,8 @@ private:
     [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
     [[nodiscard]] Result<bool> begin();
     [[nodiscard]] bool collect();
+    void collect_frames(Position drained);
+    void collect_consumers();
     void collect_trim();
     void assign();
     [[nodiscard]] Result<void> open_outputs();

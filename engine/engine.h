@@ -75,6 +75,10 @@ public:
                                                         Level level) const;
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
+    [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
+    [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
+                                                          std::uint64_t limit) const;
+    [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.
@@ -121,6 +125,12 @@ private:
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool wants_drain() const;
+    /// Of the sequencer; nobody's where there is none.
+    [[nodiscard]] std::unique_lock<std::mutex> lock_sequencer() const;
+    [[nodiscard]] Result<std::uint64_t> count_readable(const Source& source, Position cursor) const;
+    /// Entries of a space beyond the cursor, where nothing of it is trimmed.
+    [[nodiscard]] Result<std::uint64_t> lag_in_space(const SpaceState& space,
+                                                     Position cursor) const;
     /// Drains until nothing durable is left in memory. Waits for a drain that is under way.
     [[nodiscard]] Result<void> drain_all(io::Queue& queue);
     /// The same for who has the drain's role.
@@ -147,6 +157,7 @@ private:
 
     Watermarks mutable watermarks_;
     std::optional<SegmentTable> mutable table_;
+    std::optional<ConsumerTable> mutable consumers_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
     std::optional<Sequencer> sequencer_;

@@ -48,16 +48,30 @@ void Sequencer::resolve(TransactionBody& body) const {
     }
 }
 
-std::optional<Error> Sequencer::judge(TransactionBody& body) const {
-    resolve(body);
-    std::vector<Conflict> conflicts;
+void Sequencer::judge_segments(const TransactionBody& body,
+                               std::vector<Conflict>& conflicts) const {
     for (const TransactionBody::Demand& demand : body.demands()) {
         const TransactionBody::Target& target = body.targets()[demand.target];
         const Sequence last =
             (target.state == nullptr ? Sequence(0) : target.state->last_sequence) + demand.before;
         if (is_met(demand.expectation, last)) continue;
         conflicts.push_back({target.space, target.segment, in_words(demand.expectation),
-                             demand.expectation.next, last + 1});
+                             demand.expectation.next, last + 1, "",
+                             fmt::format("sequence {} comes next", last.value + 1)});
+    }
+}
+
+std::optional<Error> Sequencer::judge(TransactionBody& body, Position durable) const {
+    resolve(body);
+    std::vector<Conflict> conflicts;
+    judge_segments(body, conflicts);
+    for (ConsumerChange& change : body.consumers()) {
+        if (change.position > durable)
+            return Error(Errc::out_of_range,
+                         fmt::format("consumer '{}' can't be set to position {}: the store is "
+                                     "durable through {}",
+                                     change.consumer, change.position.value, durable.value));
+        consumers_.judge(change, conflicts);
     }
     if (conflicts.empty()) return std::nullopt;
     return Error::conflict(std::move(conflicts));
@@ -99,10 +113,12 @@ Sequencer::Need Sequencer::prepare(TransactionBody& body) {
     new_names_.clear();
     new_spaces_.clear();
     add_new_names(body);
-    return {changes_.size() + body.frames().bytes().size(), body.frames().frames().size()};
+    for (ConsumerChange& change : body.consumers()) consumers_.prepare(change);
+    return {changes_.size() + body.changes().size() + body.frames().bytes().size(),
+            body.frames().frames().size()};
 }
 
-std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
+std::byte* Sequencer::copy_names(std::byte* at) noexcept {
     std::copy(changes_.begin(), changes_.end(), at);
     for (const NewName& name : new_names_) {
         if (name.segment != nullptr)
@@ -112,6 +128,19 @@ std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
         segment::number_change(at + name.offset, transaction_, false, store_seed_);
     }
     return at + changes_.size();
+}
+
+/// What the transaction does beside appending, done and written down.
+std::byte* Sequencer::copy_changes(TransactionBody& body, std::byte* at) noexcept {
+    for (const ConsumerChange& change : body.consumers()) consumers_.apply(change, transaction_);
+    std::byte* const end = std::copy(body.changes().begin(), body.changes().end(), at);
+    while (at != end) {
+        const std::uint64_t bytes = segment::padded(segment::FrameView(at).length());
+        const bool last = at + bytes == end && !body.has_records();
+        segment::number_change(at, transaction_, last, store_seed_);
+        at += bytes;
+    }
+    return end;
 }
 
 void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState& state) noexcept {
@@ -137,11 +166,14 @@ void Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now,
     segment::Chunk& chunk = *done.chunk;
     ++transaction_;
     timestamp_ = std::max(now, timestamp_);
+    chunk.note(transaction_);
+    std::byte* const items = chunk.add_items(need.item_bytes);
+    done.items = {items, need.item_bytes};
     done.receipt.transaction = transaction_;
+    std::byte* const frames = copy_changes(body, copy_names(items));
+    if (!body.has_records()) return;
     done.receipt.timestamp = timestamp_;
     done.receipt.first_position = position_ + 1;
-    std::byte* const items = chunk.add_items(need.item_bytes);
-    std::byte* const frames = copy_changes(items);
     std::memcpy(frames, body.frames().bytes().data(), body.frames().bytes().size());
     const auto built = body.frames().frames();
     for (const segment::FrameBuilder::Frame& frame : built) {
@@ -159,7 +191,6 @@ void Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now,
     }
     chunk.publish();
     done.receipt.last_position = position_;
-    done.items = {items, need.item_bytes};
 }
 
 void Sequencer::restore(Position position, TransactionNumber transaction, Timestamp timestamp) {
@@ -206,10 +237,30 @@ Result<void> Sequencer::replay_change(Bytes item) {
     if (!change) return change.error();
     if (!follows(segment::change_transaction(item.data())))
         return Error(Errc::corrupt, "a transaction out of order");
-    const bool restored =
-        std::visit([this](const auto& named) { return table_.restore(named); }, *change);
-    if (!restored) return Error(Errc::corrupt, "a name that is known already or has no space");
+    if (const char* problem = take_over(*change)) return Error(Errc::corrupt, problem);
     return {};
+}
+
+const char* Sequencer::take_over(const segment::Change& change) {
+    using Kind = ConsumerChange::Kind;
+    constexpr const char* bad_name = "a name that is known already or has no space";
+    if (const auto* space = std::get_if<segment::SpaceNamed>(&change))
+        return table_.restore(*space) ? nullptr : bad_name;
+    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
+        return table_.restore(*named) ? nullptr : bad_name;
+    ConsumerChange replayed;
+    if (const auto* moved = std::get_if<segment::ConsumerMoved>(&change)) {
+        if (moved->position > position_) return "a consumer beyond the entries before it";
+        replayed = {Kind::move, moved->consumer, moved->space, moved->segment, moved->position, {}};
+    } else if (const auto* taken = std::get_if<segment::ConsumerTaken>(&change)) {
+        replayed.kind = Kind::take;
+        replayed.consumer = taken->consumer;
+    } else if (const auto* deleted = std::get_if<segment::ConsumerDeleted>(&change)) {
+        replayed.kind = Kind::remove;
+        replayed.consumer = deleted->consumer;
+    }
+    consumers_.replay(std::move(replayed), transaction_);
+    return nullptr;
 }
 
 Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std::string& file,

@@ -80,6 +80,22 @@ struct PackTrim {
     bool operator==(const PackTrim&) const = default;
 };
 
+/// A consumer's cursor in one source.
+struct CursorUpdate {
+    std::string space;    ///< empty: the whole store
+    std::string segment;  ///< empty: the whole space
+    Position position;
+    bool operator==(const CursorUpdate&) const = default;
+};
+
+/// All of a consumer that has changed. Without epoch and cursors it is gone.
+struct ConsumerUpdate {
+    std::string name;
+    Epoch epoch;
+    std::vector<CursorUpdate> cursors;
+    bool operator==(const ConsumerUpdate&) const = default;
+};
+
 /// One record: what a drain did, or everything.
 struct CatalogRecord {
     CatalogRecordKind kind = CatalogRecordKind::drain;
@@ -96,6 +112,7 @@ struct CatalogRecord {
     std::vector<OrderSection> sections;
     std::vector<SegmentTrim> trims;
     std::vector<PackTrim> pack_trims;
+    std::vector<ConsumerUpdate> consumers;
     bool operator==(const CatalogRecord&) const = default;
 };
 
@@ -110,9 +127,8 @@ enum class CatalogEntryType : std::uint64_t {
     sections = 7,  ///< all order sections
     trims = 8,     ///< all segment trims
     pack_trims = 9,
+    consumers = 16,  ///< all consumers that have changed
     // Reserved.
-    consumer = 16,
-    consumer_deleted = 17,
     transaction_id = 18,
     segment_deleted = 20,
     space_deleted = 21,

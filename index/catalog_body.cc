@@ -274,6 +274,39 @@ bool decode_pack_trims(Bytes content, std::vector<PackTrim>& trims) {
     return sound && reader.finished();
 }
 
+void encode_consumers(const std::vector<ConsumerUpdate>& consumers, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    for (const ConsumerUpdate& consumer : consumers) {
+        writer.text(consumer.name);
+        writer.varint(consumer.epoch.value);
+        writer.varint(consumer.cursors.size());
+        for (const CursorUpdate& cursor : consumer.cursors) {
+            writer.text(cursor.space);
+            writer.text(cursor.segment);
+            writer.varint(cursor.position.value);
+        }
+    }
+}
+
+bool decode_consumers(Bytes content, std::vector<ConsumerUpdate>& consumers) {
+    ByteReader reader(content);
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        ConsumerUpdate& consumer = consumers.emplace_back();
+        consumer.name = reader.text();
+        consumer.epoch = reader.varint();
+        sound &= !consumer.name.empty() && consumer.name.size() <= 255;
+        for (std::uint64_t left = reader.varint(); left > 0 && !reader.failed(); --left) {
+            CursorUpdate& cursor = consumer.cursors.emplace_back();
+            cursor.space = reader.text();
+            cursor.segment = reader.text();
+            cursor.position = reader.varint();
+            sound &= segment::is_source(cursor.space, cursor.segment);
+        }
+    }
+    return sound && reader.finished();
+}
+
 Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& record) {
     auto change = segment::decode_change_body(type, content);
     if (!change) return change.error().within("catalog record");
@@ -306,6 +339,8 @@ Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& reco
             return sound_or(decode_trims(content, record.trims), "the trims");
         case CatalogEntryType::pack_trims:
             return sound_or(decode_pack_trims(content, record.pack_trims), "the packs' trims");
+        case CatalogEntryType::consumers:
+            return sound_or(decode_consumers(content, record.consumers), "the consumers");
         default:
             return Error(
                 Errc::unsupported_version,
@@ -344,6 +379,9 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
     if (!record.pack_trims.empty())
         entries.add(CatalogEntryType::pack_trims,
                     [&](Out& to) { encode_pack_trims(record.pack_trims, to); });
+    if (!record.consumers.empty())
+        entries.add(CatalogEntryType::consumers,
+                    [&](Out& to) { encode_consumers(record.consumers, to); });
 }
 
 Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {

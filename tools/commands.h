@@ -77,6 +77,26 @@ struct ListArguments {
 int run_spaces(const ListArguments& arguments);
 int run_segments(const ListArguments& arguments);
 
+struct ConsumersArguments {
+    StoreArguments store;
+    Page page;
+};
+int run_consumers(const ConsumersArguments& arguments);
+
+struct ConsumerArguments {
+    StoreArguments store;
+    std::string name;
+    std::string space;    ///< of the cursor; empty: the whole store
+    std::string segment;  ///< empty: the whole space
+    std::uint64_t position = 0;
+    std::optional<std::uint64_t> epoch;   ///< none: whoever owns it
+    std::optional<std::uint64_t> expect;  ///< where it must stand
+    bool backward = false;
+};
+int run_consumer_get(const ConsumerArguments& arguments);
+int run_consumer_set(const ConsumerArguments& arguments);
+int run_consumer_delete(const ConsumerArguments& arguments);
+
 struct StatArguments {
     StoreArguments store;
     bool table = false;

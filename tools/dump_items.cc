@@ -34,6 +34,34 @@ void add_names(const DumpContext& context, SegmentId segment, DumpLine& line) {
     line.bytes("name", name);
 }
 
+struct PrintChange {
+    DumpLine& line;
+
+    void operator()(const segment::SpaceNamed& named) const {
+        line.words("change", "space_named")
+            .number("space", named.space.value)
+            .bytes("name", named.name);
+    }
+    void operator()(const segment::SegmentNamed& named) const {
+        line.words("change", "segment_named")
+            .number("segment", named.segment.value)
+            .number("space", named.space.value)
+            .bytes("name", named.name);
+    }
+    void operator()(const segment::ConsumerMoved& moved) const {
+        line.words("change", "consumer_moved").bytes("consumer", moved.consumer);
+        if (!moved.space.empty()) line.bytes("space", moved.space);
+        if (!moved.segment.empty()) line.bytes("segment", moved.segment);
+        line.number("position", moved.position.value);
+    }
+    void operator()(const segment::ConsumerTaken& taken) const {
+        line.words("change", "consumer_taken").bytes("consumer", taken.consumer);
+    }
+    void operator()(const segment::ConsumerDeleted& deleted) const {
+        line.words("change", "consumer_deleted").bytes("consumer", deleted.consumer);
+    }
+};
+
 void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offset, Bytes item) {
     const auto change = segment::read_change_item(item, context.store_seed);
     if (!change) return context.printer.problem(file.name, offset, change.error().message());
@@ -41,16 +69,7 @@ void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offse
     DumpLine line = context.printer.line(file.name, offset, "change");
     line.number("transaction", segment::change_transaction(item.data()).value)
         .flag("ends_transaction", prefix.ends_transaction());
-    if (const auto* space = std::get_if<segment::SpaceNamed>(&*change)) {
-        line.words("change", "space_named")
-            .number("space", space->space.value)
-            .bytes("name", space->name);
-    } else if (const auto* named = std::get_if<segment::SegmentNamed>(&*change)) {
-        line.words("change", "segment_named")
-            .number("segment", named->segment.value)
-            .number("space", named->space.value)
-            .bytes("name", named->name);
-    }
+    std::visit(PrintChange{line}, *change);
     line.end();
     context.learn(*change);
 }

@@ -29,6 +29,7 @@ inline index::CatalogRecord sample_drain(std::uint64_t number) {
                        {2, pack, 12352, 4096, 700, 0, 1, 1000, ~std::uint64_t{0}}};
     record.trims = {{3, 20, 800}, {900, 11, 870}};
     record.pack_trims = {{pack, 7}};
+    record.consumers = {{"billing", 40, {{"orders", "", 990}, {"stock", "a", 0}}}, {"gone", 0, {}}};
     return record;
 }
 
@@ -62,6 +63,8 @@ inline index::CatalogRecord extreme_record() {
         {max, max32, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
     record.trims = {{max, max, max}, {}};
     record.pack_trims = {{max32, max}, {}};
+    const std::string longest(255, 'x');
+    record.consumers = {{longest, max, {{longest, longest, max}, {}}}};
     return record;
 }
 

@@ -3,6 +3,7 @@
 /// Braid: an embedded store for append-only event streams. This header is the whole interface.
 
 #include <braid/check.hpp>
+#include <braid/consumer.hpp>
 #include <braid/entry.hpp>
 #include <braid/error.hpp>
 #include <braid/histogram.hpp>

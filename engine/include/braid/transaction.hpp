@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <braid/consumer.hpp>
 #include <braid/entry.hpp>
 #include <braid/options.hpp>
 #include <braid/result.hpp>
@@ -75,7 +76,7 @@ struct SequenceRange {
 /// What a commit was given.
 struct Receipt {
     TransactionNumber transaction;  ///< 0 if there was nothing to write
-    Position first_position;
+    Position first_position;        ///< 0 if no entry was written, as the next two
     Position last_position;
     Timestamp timestamp;
     /// One range a segment, in the order in which the transaction first appended to them.
@@ -111,14 +112,32 @@ public:
     /// Demands something of a segment as it stands before this transaction, written or not.
     Transaction& require(std::string_view space, std::string_view segment, Expectation expectation);
 
+    /// Sets a consumer's cursor, creating the consumer if it is new. Judged against the consumer as
+    /// it stands before this transaction: going back without `.backward`, another epoch than the
+    /// owner's, or not standing where `.expect` says is a `conflict`; a position beyond what is
+    /// durable is `out_of_range`. Of several for one source the last one counts.
+    Transaction& set_consumer(std::string_view consumer, const Source& source, Position position,
+                              const MoveOptions& options = {});
+    /// Makes the caller the consumer's owner, creating the consumer if it is new: its epoch becomes
+    /// the number of this transaction (`Receipt::transaction`), and whoever owned it before is
+    /// refused from now on.
+    Transaction& take_consumer(std::string_view consumer);
+    /// Removes a consumer with all its cursors. Of `options` only the epoch counts.
+    Transaction& delete_consumer(std::string_view consumer, const MoveOptions& options = {});
+    /// Demands that a consumer's cursor stands there before this transaction; one that was never
+    /// set stands at 0.
+    Transaction& require_consumer(std::string_view consumer, const Source& source,
+                                  Position position);
+
     /// Commits at the level asked for; blocks until it is reached. Afterwards the transaction is
     /// empty and can be used again. An empty one succeeds and writes nothing.
     ///
-    /// Errors: `conflict` (names each expectation that was not met), `invalid_argument`,
-    /// `too_large`, `no_space`, `failed`, `closed`, and `io` or `corrupt` where making room for it
-    /// fails: nothing was written and no number used. `unknown_outcome`: reopening decides.
-    /// std::bad_alloc: nothing was written, and the transaction is as it was; one whose building
-    /// ran out of memory is refused so until it is cleared.
+    /// Errors: `conflict` (names each condition that was not met), `out_of_range` (a consumer's
+    /// cursor beyond what is durable), `invalid_argument`, `too_large`, `no_space`, `failed`,
+    /// `closed`, and `io` or `corrupt` where making room for it fails: nothing was written and no
+    /// number used. `unknown_outcome`: reopening decides. std::bad_alloc: nothing was written, and
+    /// the transaction is as it was; one whose building ran out of memory is refused so until it is
+    /// cleared.
     Result<Receipt> commit(Durability durability = Durability::durable);
     /// The same without waiting. Blocks only while the store's memory budget is full.
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
