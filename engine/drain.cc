@@ -144,6 +144,7 @@ bool Drain::collect() {
     }
     if (record_.cut > drained) collect_frames(drained);
     collect_consumers();
+    collect_ids(target_.storage.transaction(), record_);
     return true;
 }
 
@@ -170,6 +171,15 @@ void Drain::collect_consumers() {
     for (bool more = true; more;) {
         const std::scoped_lock lock(target_.commit_mutex);
         more = target_.consumers.collect(turn, record_.consumers);
+    }
+}
+
+/// Those that have come since, up to what the record is about.
+void Drain::collect_ids(TransactionNumber after, index::CatalogRecord& record) {
+    constexpr std::size_t turn = 1024;
+    for (bool more = true; more;) {
+        const std::scoped_lock lock(target_.commit_mutex);
+        more = target_.ids.collect(after, record.transaction, turn, record.noted);
     }
 }
 
@@ -465,6 +475,7 @@ Result<void> Drain::rewrite_catalog() {
         const std::scoped_lock lock(target_.commit_mutex);
         more = target_.consumers.snapshot(after, turn, snapshot.consumers);
     }
+    collect_ids(0, snapshot);
     if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_);
         !written)
         return written;

@@ -45,7 +45,7 @@ Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<io::Disk> disk, con
 void Engine::identify(const Uuid& store) {
     uuid_ = store;
     store_seed_ = segment::store_seed(store);
-    sequencer_.emplace(*table_, *consumers_, *arena_, store_seed_);
+    sequencer_.emplace(*table_, *consumers_, *ids_, *arena_, store_seed_);
     storage_->identify(store_seed_);
 }
 
@@ -53,6 +53,7 @@ void Engine::forget_all() {
     recovery_ = {};
     table_.emplace();
     consumers_.emplace();
+    ids_.emplace(options_.transaction_ids_max);
     arena_.emplace(options_.arena_chunk_bytes);
     storage_.emplace(*disk_, options_);
 }
@@ -257,6 +258,8 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
     for (;;) {
         std::unique_lock lock(group_->mutex);
         if (auto refused = refusal()) return {*refused, nullptr};
+        if (const auto* known = body.id() ? ids_->find(*body.id()) : nullptr)
+            return repeat(*known, body, durability, callback, lock);
         if (auto refused = sequencer_->judge(body, watermarks_.durable())) {
             if (refused->code() == Errc::conflict) ++conflicts_;
             return answer_after_cause(*std::move(refused), durability, callback);

@@ -78,6 +78,7 @@ public:
     [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
     [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
                                                           std::uint64_t limit) const;
+    [[nodiscard]] std::optional<index::NotedTransaction> noted(const TransactionId& id) const;
     [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
@@ -113,6 +114,13 @@ private:
                                    CommitCallback* callback, NoRoom no_room);
     [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, Durability durability,
                                                CommitCallback* callback);
+    /// The answer to a transaction whose id is known.
+    [[nodiscard]] Submitted repeat(index::NotedTransaction known, const TransactionBody& body,
+                                   Durability durability, CommitCallback* callback,
+                                   std::unique_lock<std::mutex>& lock);
+    [[nodiscard]] Result<Receipt> receipt_of(const index::NotedTransaction& known) const;
+    [[nodiscard]] bool read_receipt_in_memory(Receipt& receipt) const;
+    [[nodiscard]] Result<void> read_stored_receipt(Receipt& receipt) const;
     [[nodiscard]] Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
                                   CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
@@ -158,6 +166,7 @@ private:
     Watermarks mutable watermarks_;
     std::optional<SegmentTable> mutable table_;
     std::optional<ConsumerTable> mutable consumers_;
+    std::optional<TransactionIds> mutable ids_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
     std::optional<Sequencer> sequencer_;

@@ -7,6 +7,7 @@
 #include "engine/consumer_table.h"
 #include "engine/segment_table.h"
 #include "engine/transaction_body.h"
+#include "engine/transaction_ids.h"
 #include "segment/tail.h"
 
 namespace braid {
@@ -15,9 +16,9 @@ namespace braid {
 /// commit lock, but for `resolve`.
 class Sequencer {
 public:
-    Sequencer(SegmentTable& table, ConsumerTable& consumers, segment::Arena& arena,
-              std::uint64_t store_seed)
-        : table_(table), consumers_(consumers), arena_(arena), store_seed_(store_seed) {}
+    Sequencer(SegmentTable& table, ConsumerTable& consumers, TransactionIds& ids,
+              segment::Arena& arena, std::uint64_t store_seed)
+        : table_(table), consumers_(consumers), ids_(ids), arena_(arena), store_seed_(store_seed) {}
 
     /// Finds the states of the targets that exist and aren't found yet. Any thread; before the
     /// lock, so that little of it is left to do under it.
@@ -75,10 +76,12 @@ private:
     [[nodiscard]] const char* replay_frame(segment::FrameView frame);
     [[nodiscard]] Result<void> replay_change(Bytes item);
     [[nodiscard]] const char* take_over(const segment::Change& change);
+    void end_replayed();
     [[nodiscard]] bool follows(TransactionNumber transaction);
 
     SegmentTable& table_;
     ConsumerTable& consumers_;
+    TransactionIds& ids_;
     segment::Arena& arena_;
     std::uint64_t store_seed_;
     Position position_;
@@ -88,6 +91,8 @@ private:
     std::vector<NewName> new_names_;       // likewise
     std::vector<SpaceState*> new_spaces_;  // likewise
     bool in_transaction_ = false;          // of replay
+    std::optional<index::NotedTransaction>
+        noted_;  // the transaction being replayed, if it has an id
 };
 
 }  // namespace braid

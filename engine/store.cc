@@ -241,6 +241,11 @@ Transaction& Transaction::require_consumer(std::string_view consumer, const Sour
     return *this;
 }
 
+Transaction& Transaction::set_id(const TransactionId& id) {
+    body_->set_id(id);
+    return *this;
+}
+
 Result<Receipt> Transaction::commit(Durability durability) {
     auto receipt = engine_->commit(*body_, durability);
     body_->clear();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "segment/checksum.h"
+
 namespace braid {
 namespace {
 
@@ -194,6 +196,22 @@ void TransactionBody::encode(const ConsumerChange& change) {
     }
 }
 
+void TransactionBody::note_id() {
+    fingerprint_ = segment::checksum(changes_, 0);
+    for (const segment::FrameBuilder::Frame& frame : frames_.frames()) {
+        const Target& target = targets_[frame.segment];
+        const auto flags = std::to_integer<std::uint64_t>(
+            frames_.bytes()[frame.offset + offsetof(segment::ItemPrefix, flags)]);
+        for (const std::uint64_t part :
+             {segment::checksum(as_bytes(target.space), 0),
+              segment::checksum(as_bytes(target.segment), 1), std::uint64_t{frame.count},
+              frame.length, flags, frame.body_hash})
+            fingerprint_ = segment::mix_seed(fingerprint_, part);
+    }
+    id_change_.clear();
+    segment::encode_change_item(segment::TransactionNoted{*id_, fingerprint_}, id_change_);
+}
+
 void TransactionBody::clear() noexcept {
     if (used_targets_ > kept_targets_max) targets_.clear();
     used_targets_ = 0;
@@ -202,6 +220,8 @@ void TransactionBody::clear() noexcept {
     demands_.clear();
     consumers_.clear();
     changes_.clear();
+    id_.reset();
+    id_change_.clear();
     frames_.clear();
     bytes_ = 0;
     records_ = 0;

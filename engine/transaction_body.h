@@ -46,10 +46,12 @@ public:
     void take_consumer(std::string_view consumer);
     void delete_consumer(std::string_view consumer, const MoveOptions& options);
     void require_consumer(std::string_view consumer, const Source& source, Position position);
+    void set_id(const TransactionId& id) { id_ = id; }
     /// Closes the last frame: afterwards all of the below is complete, until `clear`.
     void finish() {
         if (incomplete_) throw std::bad_alloc();
         frames_.finish();
+        if (id_) note_id();
     }
     void clear() noexcept;
 
@@ -67,6 +69,11 @@ public:
     [[nodiscard]] std::vector<ConsumerChange>& consumers() noexcept { return consumers_; }
     /// Change records of what it does, in order, without their numbers.
     [[nodiscard]] Bytes changes() const noexcept { return changes_; }
+    /// The change record of its id; empty if it has none.
+    [[nodiscard]] Bytes id_change() const noexcept { return id_change_; }
+    [[nodiscard]] const std::optional<TransactionId>& id() const noexcept { return id_; }
+    /// Of what it writes, whatever it demands.
+    [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
     [[nodiscard]] bool has_records() const noexcept { return records_ != 0; }
     /// Whether committing it writes anything.
     [[nodiscard]] bool writes() const noexcept { return records_ != 0 || !changes_.empty(); }
@@ -89,6 +96,7 @@ private:
     void add_consumer(ConsumerChange::Kind kind, std::string_view consumer, const Source& source,
                       Position position, const MoveOptions& options);
     void encode(const ConsumerChange& change);
+    void note_id();
     void fail(Errc code, std::string message);
     void demand(std::uint32_t target, Expectation expectation);
 
@@ -102,6 +110,9 @@ private:
     std::vector<Demand> demands_;
     std::vector<ConsumerChange> consumers_;
     std::vector<std::byte> changes_;
+    std::optional<TransactionId> id_;
+    std::uint64_t fingerprint_ = 0;
+    std::vector<std::byte> id_change_;
     segment::FrameBuilder frames_;
     std::uint64_t bytes_ = 0;
     std::uint64_t records_ = 0;

@@ -96,6 +96,16 @@ struct ConsumerUpdate {
     bool operator==(const ConsumerUpdate&) const = default;
 };
 
+/// A transaction that the caller gave an id.
+struct NotedTransaction {
+    TransactionId id{};
+    std::uint64_t fingerprint = 0;  ///< of its content
+    TransactionNumber transaction;
+    Position first_position;  ///< 0 where it has no records
+    std::uint64_t records = 0;
+    bool operator==(const NotedTransaction&) const = default;
+};
+
 /// One record: what a drain did, or everything.
 struct CatalogRecord {
     CatalogRecordKind kind = CatalogRecordKind::drain;
@@ -113,6 +123,7 @@ struct CatalogRecord {
     std::vector<SegmentTrim> trims;
     std::vector<PackTrim> pack_trims;
     std::vector<ConsumerUpdate> consumers;
+    std::vector<NotedTransaction> noted;
     bool operator==(const CatalogRecord&) const = default;
 };
 
@@ -128,8 +139,8 @@ enum class CatalogEntryType : std::uint64_t {
     trims = 8,     ///< all segment trims
     pack_trims = 9,
     consumers = 16,  ///< all consumers that have changed
+    noted = 18,      ///< all transactions with an id
     // Reserved.
-    transaction_id = 18,
     segment_deleted = 20,
     space_deleted = 21,
 };

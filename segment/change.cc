@@ -65,12 +65,22 @@ Result<Change> decode_consumer(ByteReader& reader) {
     return Change(Named{std::string(consumer)});
 }
 
+Result<Change> decode_transaction_noted(ByteReader& reader) {
+    TransactionNoted noted;
+    const Bytes id = reader.bytes(noted.id.size());
+    noted.fingerprint = reader.fixed64();
+    if (!reader.finished()) return bad_body("the id of a transaction can't be decoded");
+    std::memcpy(noted.id.data(), id.data(), id.size());
+    return Change(noted);
+}
+
 struct TypeOf {
     ItemType operator()(const SpaceNamed&) const { return ItemType::space_named; }
     ItemType operator()(const SegmentNamed&) const { return ItemType::segment_named; }
     ItemType operator()(const ConsumerMoved&) const { return ItemType::consumer_moved; }
     ItemType operator()(const ConsumerTaken&) const { return ItemType::consumer_taken; }
     ItemType operator()(const ConsumerDeleted&) const { return ItemType::consumer_deleted; }
+    ItemType operator()(const TransactionNoted&) const { return ItemType::transaction_noted; }
 };
 
 struct EncodeBody {
@@ -93,6 +103,10 @@ struct EncodeBody {
     }
     void operator()(const ConsumerTaken& taken) { writer.text(taken.consumer); }
     void operator()(const ConsumerDeleted& deleted) { writer.text(deleted.consumer); }
+    void operator()(const TransactionNoted& noted) {
+        writer.bytes(std::as_bytes(std::span(noted.id)));
+        writer.fixed64(noted.fingerprint);
+    }
 };
 
 }  // namespace
@@ -115,6 +129,7 @@ Result<Change> decode_change_body(ItemType type, Bytes body) {
     if (type == ItemType::space_named) return decode_space_named(reader);
     if (type == ItemType::segment_named) return decode_segment_named(reader);
     if (type == ItemType::consumer_moved) return decode_consumer_moved(reader);
+    if (type == ItemType::transaction_noted) return decode_transaction_noted(reader);
     if (type == ItemType::consumer_taken) return decode_consumer<ConsumerTaken>(reader);
     if (type == ItemType::consumer_deleted) return decode_consumer<ConsumerDeleted>(reader);
     return Error(Errc::unsupported_version,

@@ -54,8 +54,14 @@ struct ConsumerDeleted {
     std::string consumer;
     bool operator==(const ConsumerDeleted&) const = default;
 };
-using Change =
-    std::variant<SpaceNamed, SegmentNamed, ConsumerMoved, ConsumerTaken, ConsumerDeleted>;
+/// The transaction has an id of the caller's; body: 16 bytes id, u64 fingerprint of the content.
+struct TransactionNoted {
+    TransactionId id{};
+    std::uint64_t fingerprint = 0;
+    bool operator==(const TransactionNoted&) const = default;
+};
+using Change = std::variant<SpaceNamed, SegmentNamed, ConsumerMoved, ConsumerTaken, ConsumerDeleted,
+                            TransactionNoted>;
 
 /// Whether these can be a consumer's source.
 [[nodiscard]] bool is_source(std::string_view space, std::string_view segment) noexcept;

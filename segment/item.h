@@ -29,7 +29,7 @@ enum class ItemType : std::uint8_t {
     segment_named = 65,
     consumer_moved = 66,
     consumer_deleted = 67,
-    transaction_noted = 68,  ///< reserved: an id given by the caller
+    transaction_noted = 68,  ///< an id given by the caller
     segment_trimmed = 69,    ///< reserved
     segment_deleted = 70,    ///< reserved
     space_deleted = 71,      ///< reserved
@@ -49,6 +49,7 @@ enum class ItemType : std::uint8_t {
         case ItemType::consumer_moved:
         case ItemType::consumer_deleted:
         case ItemType::consumer_taken:
+        case ItemType::transaction_noted:
             return true;
         default:
             return false;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace braid::tools {
@@ -40,6 +41,11 @@ struct AppendArguments {
     std::string space;
     std::string segment;
     std::optional<std::uint64_t> expect;  ///< sequence of the first record
+    /// Conditions of every commit, three words each: space, segment, number; or consumer, space,
+    /// number.
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_last;
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_untouched;
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_consumer;
 };
 int run_append(const AppendArguments& arguments);
 

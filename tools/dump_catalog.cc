@@ -117,6 +117,14 @@ private:
                 .number("records", trim.records)
                 .end();
         for (const auto& consumer : record.consumers) print(offset, consumer);
+        for (const auto& noted : record.noted)
+            context_.printer.line(file_.name, offset, "transaction_id")
+                .words("id", id_in_hex(noted.id))
+                .checksum("fingerprint", noted.fingerprint)
+                .number("transaction", noted.transaction.value)
+                .number("first_position", noted.first_position.value)
+                .number("records", noted.records)
+                .end();
     }
 
     /// One line for the consumer, and one for each of its cursors.

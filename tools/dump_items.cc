@@ -1,5 +1,7 @@
 #include "tools/dump_items.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace braid::tools {
@@ -60,6 +62,11 @@ struct PrintChange {
     void operator()(const segment::ConsumerDeleted& deleted) const {
         line.words("change", "consumer_deleted").bytes("consumer", deleted.consumer);
     }
+    void operator()(const segment::TransactionNoted& noted) const {
+        line.words("change", "transaction_noted")
+            .words("id", id_in_hex(noted.id))
+            .checksum("fingerprint", noted.fingerprint);
+    }
 };
 
 void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offset, Bytes item) {
@@ -75,6 +82,10 @@ void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offse
 }
 
 }  // namespace
+
+std::string id_in_hex(const TransactionId& id) {
+    return fmt::format("{:02x}", fmt::join(id, ""));
+}
 
 bool is_zero(Bytes bytes) noexcept {
     return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });

@@ -159,10 +159,23 @@ void CommandLine::add_append() {
         add("append", "Appends each line of stdin as a payload, durably; prints what it was given",
             arguments, run_append,
             "  echo 'hello' | braid append data greetings en\n"
-            "  printf 'a\\nb\\n' | braid append data letters latin --expect 1");
+            "  printf 'a\\nb\\n' | braid append data letters latin --expect 1\n"
+            "  echo paid | braid append data invoices 7 --if-last orders 7 3");
     add_segment_names(command, *arguments);
     command.add_option("--expect", arguments->expect,
                        "Sequence that the first line must get; the next ones follow on");
+    command
+        .add_option("--if-last", arguments->if_last,
+                    "SPACE SEGMENT N: only while that segment's last sequence is N; 0: it has none")
+        ->type_name("");
+    command
+        .add_option("--if-untouched", arguments->if_untouched,
+                    "SPACE SEGMENT POSITION: only while that segment has no entry beyond it")
+        ->type_name("");
+    command
+        .add_option("--if-consumer", arguments->if_consumer,
+                    "CONSUMER SPACE POSITION: only while it stands there")
+        ->type_name("");
 }
 
 void CommandLine::add_read() {

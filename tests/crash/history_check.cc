@@ -4,6 +4,7 @@
 #include <map>
 
 #include "tests/crash/history.h"
+#include "tests/crash/workload_run.h"
 
 namespace braid::crash {
 
@@ -38,6 +39,7 @@ private:
 
     void find_cut();
     void compare_consumers();
+    void compare_ids();
     static void set_cursor(Consumer& consumer, const std::string& space, Position position);
     void expect();
     static Named& find(NamedStreams& streams, std::string_view space, std::string_view segment);
@@ -228,6 +230,23 @@ void StoreCheck::compare_consumers() {
             throw Broken(fmt::format("consumer {} isn't where it should be", name));
 }
 
+/// Those that were found are known by their ids, and no others.
+void StoreCheck::compare_ids() {
+    for (std::size_t i = 0; i < history_.transactions_.size(); ++i) {
+        const History::Planned& planned = history_.transactions_[i];
+        if (planned.transaction->id == 0) continue;
+        const auto noted = engine_.noted(planned_id(*planned.transaction));
+        if (noted.has_value() != (i < found_))
+            throw Broken(fmt::format("transaction {} of {} is {} by its id", i + 1, found_,
+                                     noted ? "known" : "not known"));
+        const std::uint64_t records = planned.transaction->records.size();
+        const Position first = records == 0 ? 0 : planned.last_position - records + 1;
+        if (noted && (noted->transaction != i + 1 || noted->first_position != first ||
+                      noted->records != records))
+            throw Broken(fmt::format("transaction {} is known by its id as another", i + 1));
+    }
+}
+
 void StoreCheck::set_cursor(Consumer& consumer, const std::string& space, Position position) {
     for (ConsumerCursor& cursor : consumer.cursors)
         if (cursor.space == space) return void(cursor.position = position);
@@ -239,6 +258,7 @@ void StoreCheck::set_cursor(Consumer& consumer, const std::string& space, Positi
 void StoreCheck::run() {
     find_cut();
     compare_consumers();
+    compare_ids();
     find_trims();
     expect();
     EntryBounds all;

@@ -132,6 +132,7 @@ Workload make_workload(std::uint64_t seed) {
         if (writes(operation.step)) {
             workload.transactions.push_back(random_transaction(random, number));
             add_consumers(random, workload.transactions.back());
+            if (random.flip()) workload.transactions.back().id = workload.transactions.size();
         }
         workload.operations.push_back(operation);
         // One small move sends a batch off while others are under way.

@@ -30,6 +30,7 @@ struct PlannedConsumer {
 struct PlannedTransaction {
     std::vector<PlannedRecord> records;
     std::vector<PlannedConsumer> consumers{};
+    std::uint64_t id = 0;  ///< of the caller's; 0: none
 };
 
 enum class Step : std::uint8_t {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace braid::crash {
 namespace {
 
@@ -12,7 +14,14 @@ void must(const Result<T>& result, std::string_view what) {
 
 }  // namespace
 
+TransactionId planned_id(const PlannedTransaction& planned) {
+    TransactionId id{};
+    std::memcpy(id.data(), &planned.id, sizeof planned.id);
+    return id;
+}
+
 void fill(TransactionBody& body, const PlannedTransaction& planned, Position durable) {
+    if (planned.id != 0) body.set_id(planned_id(planned));
     MoveOptions anyhow;
     anyhow.backward = true;
     anyhow.any_epoch = true;

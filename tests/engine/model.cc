@@ -9,7 +9,7 @@ namespace braid::test {
 
 namespace {
 
-bool is_met(const Expectation& expect, std::uint64_t length) {
+bool is_met(const Expectation& expect, std::uint64_t length, std::uint64_t last_position) {
     switch (expect.kind) {
         case Expectation::Kind::any:
             return true;
@@ -19,6 +19,8 @@ bool is_met(const Expectation& expect, std::uint64_t length) {
             return length > 0;
         case Expectation::Kind::sequence:
             return expect.next.value == length + 1;
+        case Expectation::Kind::untouched:
+            return last_position <= expect.since.value;
     }
     return false;
 }
@@ -63,13 +65,16 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
         const Name name{condition.space, condition.segment};
         // A demand for anything judges nothing.
         if (condition.expect.kind != Expectation::Kind::any) asked.insert(name);
-        if (!is_met(condition.expect, length(segments_, name))) refused.insert(name);
+        if (!is_met(condition.expect, length(segments_, name),
+                    newest(condition.space, condition.segment).position))
+            refused.insert(name);
     }
     Lengths lengths = segments_;
     for (const ModelAppend& append : transaction.appends) {
         const Name name{append.space, append.segment};
         std::uint64_t& so_far = lengths[name];
-        if (!is_met(append.expect, so_far)) refused.insert(name);
+        if (!is_met(append.expect, so_far, newest(append.space, append.segment).position))
+            refused.insert(name);
         ++so_far;
     }
     outcome.refused_by.assign(refused.begin(), refused.end());

@@ -167,8 +167,12 @@ ModelTransaction ModelRun::random_transaction(Random& random) {
         const std::string space = random_name(random, true);
         const std::string segment = random_name(random, false);
         const std::uint64_t length = model_.last_sequence(space, segment);
-        transaction.conditions.push_back(
-            {space, segment, random_expectation(random, length, random.percent(75))});
+        Expectation expect = random_expectation(random, length, random.percent(75));
+        if (random.percent(30)) {
+            const std::uint64_t newest = model_.newest(space, segment).position;
+            expect = expect::untouched(random.percent(75) ? newest + random.below(3) : newest / 2);
+        }
+        transaction.conditions.push_back({space, segment, expect});
     }
     const std::uint64_t count = random.percent(50) ? random.between(1, 3) : random.below(21);
     const std::uint64_t wrong = random.percent(10) ? random.below(count + 1) : count;

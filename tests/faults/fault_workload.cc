@@ -55,6 +55,7 @@ public:
         // Every other one moves a consumer as well, and has made it before.
         using Kind = crash::PlannedConsumer::Kind;
         if (number_ % 2 == 0) transaction.consumers = {{Kind::move, "c", "s0", number_}};
+        transaction.id = number_;
         return transaction;
     }
     [[nodiscard]] PlannedTransaction one(std::size_t bytes, std::size_t segment = 0) {

@@ -30,7 +30,8 @@ const Change all_changes[] = {space_named,
                               consumer_moved,
                               segment::ConsumerMoved{"billing", "", "", 0},
                               segment::ConsumerTaken{std::string(255, 'c')},
-                              segment::ConsumerDeleted{"billing"}};
+                              segment::ConsumerDeleted{"billing"},
+                              segment::TransactionNoted{{1, 2, 255}, 77}};
 
 }  // namespace
 

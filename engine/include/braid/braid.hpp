@@ -8,6 +8,7 @@
 #include <braid/error.hpp>
 #include <braid/histogram.hpp>
 #include <braid/options.hpp>
+#include <braid/processor.hpp>
 #include <braid/reader.hpp>
 #include <braid/repair.hpp>
 #include <braid/result.hpp>

@@ -18,9 +18,10 @@ namespace braid {
 
 /// What a transaction demands of a segment before it may commit.
 struct Expectation {
-    enum class Kind : std::uint8_t { any, none, exists, sequence };
+    enum class Kind : std::uint8_t { any, none, exists, sequence, untouched };
     Kind kind = Kind::any;
-    Sequence next;  ///< with `sequence`: the number that the segment's next entry must get
+    Sequence next{};   ///< with `sequence`: the number that the segment's next entry must get
+    Position since{};  ///< with `untouched`: the segment has no entry beyond it
 
     bool operator==(const Expectation&) const = default;
 };
@@ -32,11 +33,11 @@ constexpr Expectation any() {
 }
 /// The segment never had an entry.
 constexpr Expectation none() {
-    return {Expectation::Kind::none, {}};
+    return {Expectation::Kind::none};
 }
 /// The segment has had an entry.
 constexpr Expectation exists() {
-    return {Expectation::Kind::exists, {}};
+    return {Expectation::Kind::exists};
 }
 /// The next entry gets `sequence`. 0 is never met.
 constexpr Expectation sequence(Sequence sequence) {
@@ -45,6 +46,11 @@ constexpr Expectation sequence(Sequence sequence) {
 /// The segment's last entry has `sequence` (0: there is none): the next one gets sequence + 1.
 constexpr Expectation last(Sequence sequence) {
     return {Expectation::Kind::sequence, sequence + 1};
+}
+/// No other transaction has appended to the segment beyond this position: of what was read as the
+/// store stood there, this much still holds. Judged before the transaction's own appends.
+constexpr Expectation untouched(Position since) {
+    return {Expectation::Kind::untouched, {}, since};
 }
 }  // namespace expect
 
@@ -81,6 +87,9 @@ struct Receipt {
     Timestamp timestamp;
     /// One range a segment, in the order in which the transaction first appended to them.
     boost::container::small_vector<SequenceRange, 2> segments;
+    /// A transaction of the same id was committed before: this is what that one was given, and
+    /// nothing was added. Timestamp and ranges are missing where its entries are trimmed.
+    bool repeated = false;
 };
 
 /// Called once with the outcome, on whatever thread finds it out: one of the store's, one that
@@ -128,6 +137,14 @@ public:
     /// set stands at 0.
     Transaction& require_consumer(std::string_view consumer, const Source& source,
                                   Position position);
+
+    /// Gives the transaction an id, so that it can be committed again, after a crash or where the
+    /// answer was lost, without being done twice: a commit of an id that was committed before adds
+    /// nothing and returns the first one's receipt (`Receipt::repeated`) once that one has reached
+    /// the level asked for. It is judged before the conditions; with another content (appends and
+    /// what is done to consumers) it is a `conflict`. Remembered for the last
+    /// `Options::transaction_ids_max` transactions with an id; one that writes nothing isn't.
+    Transaction& set_id(const TransactionId& id);
 
     /// Commits at the level asked for; blocks until it is reached. Afterwards the transaction is
     /// empty and can be used again. An empty one succeeds and writes nothing.

@@ -58,6 +58,9 @@ using SpaceId = Number<struct SpaceKind>;
 /// A store's identity, made when it is created.
 using Uuid = std::array<std::uint8_t, 16>;
 
+/// A caller's name for a transaction, so that it can be committed again without being done twice.
+using TransactionId = std::array<std::uint8_t, 16>;
+
 /// Bytes of somebody else's; a view.
 using Bytes = std::span<const std::byte>;
 
