@@ -99,7 +99,8 @@ Result<void> Engine::read_stored_receipt(Receipt& receipt) const {
         const Entry& entry = **next;
         if (entry.position > receipt.last_position) break;
         receipt.timestamp = entry.timestamp;
-        ranges.add(table_->find(entry.space, entry.segment), entry.sequence, entry.sequence);
+        ranges.add(table_->find(entry.space, entry.segment, entry.position), entry.sequence,
+                   entry.sequence);
     }
     return {};
 }

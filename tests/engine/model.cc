@@ -49,7 +49,11 @@ ModelOutcome Model::commit(const ModelTransaction& transaction) {
     ModelOutcome outcome;
     judge(transaction, outcome);
     outcome.conflict = !outcome.refused_by.empty();
-    if (!outcome.conflict && !transaction.appends.empty()) take(transaction, outcome);
+    if (outcome.conflict || (transaction.appends.empty() && transaction.moves.empty()))
+        return outcome;
+    outcome.transaction = ++last_transaction_;
+    if (!transaction.appends.empty()) take(transaction, outcome);
+    move(transaction);
     return outcome;
 }
 
@@ -77,6 +81,7 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
             refused.insert(name);
         ++so_far;
     }
+    judge_moves(transaction, refused);
     outcome.refused_by.assign(refused.begin(), refused.end());
     const std::set<Name>& judged = refused.empty() ? asked : refused;
     for (const Seen& entry : entries_) {
@@ -84,8 +89,35 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
     }
 }
 
+/// Against the consumers as they stand before the transaction.
+void Model::judge_moves(const ModelTransaction& transaction, std::set<Name>& refused) const {
+    for (const ModelMove& move : transaction.moves) {
+        if (move.kind == ModelMove::Kind::take) continue;
+        const auto known = consumers_.find(move.consumer);
+        const ModelConsumer consumer = known == consumers_.end() ? ModelConsumer() : known->second;
+        const Name source{move.space, move.segment};
+        const std::uint64_t stands = length(consumer.cursors, source);
+        const bool is_set = move.kind == ModelMove::Kind::set;
+        if (move.epoch != consumer.epoch || (is_set && move.expect && *move.expect != stands) ||
+            (is_set && move.position < stands && !move.backward))
+            refused.insert(source);
+    }
+}
+
+void Model::move(const ModelTransaction& transaction) {
+    for (const ModelMove& move : transaction.moves) {
+        if (move.kind == ModelMove::Kind::remove) {
+            consumers_.erase(move.consumer);
+            continue;
+        }
+        ModelConsumer& consumer = consumers_[move.consumer];
+        if (move.kind == ModelMove::Kind::take) consumer.epoch = last_transaction_;
+        if (move.kind == ModelMove::Kind::set)
+            consumer.cursors[{move.space, move.segment}] = move.position;
+    }
+}
+
 void Model::take(const ModelTransaction& transaction, ModelOutcome& outcome) {
-    outcome.transaction = ++last_transaction_;
     outcome.first_position = entries_.size() + 1;
     std::vector<Name> order;
     for (const ModelAppend& append : transaction.appends) {

@@ -194,6 +194,7 @@ ModelTransaction ModelRun::random_transaction(Random& random) {
                             : random_expectation(random, length, i != wrong);
         transaction.appends.push_back(std::move(append));
     }
+    if (random.percent(25)) add_moves(random, transaction);
     return transaction;
 }
 
@@ -208,9 +209,11 @@ void ModelRun::build(Transaction& target, const ModelTransaction& transaction) c
         options.expect = append.expect;
         target.append(append.space, append.segment, append.payload, options);
     }
+    build_moves(target, transaction);
 }
 
 void ModelRun::commit(Random& random) {
+    if (!noted_.empty() && random.percent(5)) return repeat(random);
     commit_transaction(random, random_transaction(random));
 }
 
@@ -231,6 +234,12 @@ void ModelRun::commit_transaction(Random& random, ModelTransaction transaction) 
     const Durability durability = random.percent(40) ? Durability::durable : Durability::buffered;
     const bool async = random.percent(25);
     const ModelOutcome outcome = error ? ModelOutcome() : model_.commit(transaction);
+    if (outcome.transaction != 0 && random.percent(20)) {
+        TransactionId id{};
+        for (auto& byte : id) byte = static_cast<std::uint8_t>(random.next());
+        target.set_id(id);
+        note(id, transaction, outcome);
+    }
     tell("commit{}{}: {} appends, {} conditions: {}", async ? " async" : "",
          durability == Durability::durable ? " durable" : " buffered", transaction.appends.size(),
          transaction.conditions.size(),
@@ -306,7 +315,7 @@ void ModelRun::check_receipt(const Receipt& receipt, const ModelOutcome& outcome
     };
     check(ranges == outcome.ranges, fmt::format("sequences in the receipt:{}; expected{}",
                                                 text(ranges), text(outcome.ranges)));
-    if (outcome.transaction == 0) return;
+    if (outcome.last_position == 0) return;
     if (const auto problem = model_.learn_timestamp(outcome.transaction, receipt.timestamp.value)) {
         throw Mismatch(*problem);
     }
