@@ -94,8 +94,8 @@ void ConsumerTable::judge(ConsumerChange& change, std::vector<Conflict>& conflic
 void ConsumerTable::prepare(ConsumerChange& change) {
     using Kind = ConsumerChange::Kind;
     if (change.kind == Kind::require) return;
-    ConsumerState& state = find_or_make(change.consumer);
-    change.state = &state;
+    if (change.state == nullptr) change.state = &find_or_make(change.consumer);
+    ConsumerState& state = *change.state;
     if (!is_listed(state)) reserve_one(changed_);
     if (change.kind != Kind::move) state.epoch.reserve();
     if (change.kind == Kind::remove)

@@ -253,6 +253,33 @@ TEST_CASE("O-10 many consumers cost an opening little, and each drain only what 
     CHECK(position_of(*store, "consumer-001234", "orders") == 34);
 }
 
+TEST_CASE("a catalog that has grown long is begun anew with all consumers and ids") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 100);
+    const TransactionId id{1, 2, 3};
+    must(store->begin().append("in", "b", "once").set_id(id).commit());
+    const auto newest_catalog = [&] {
+        std::string newest;
+        for (const VerifyReport::File& file : must(store->verify()).files)
+            if (file.name.starts_with("catalog")) newest = file.name;
+        return newest;
+    };
+    must(store->take_consumer("untouched"));
+    for (std::uint64_t round = 1; newest_catalog() == "catalog-000001"; ++round) {
+        REQUIRE(round < 100);
+        Transaction many = store->begin();
+        for (std::uint64_t i = 0; i < 5'000; ++i)
+            many.set_consumer(fmt::format("a consumer with a long name {}", i), "in", round);
+        must(many.commit(Durability::buffered));
+        must(store->drain());
+    }
+    store.reopen();
+    CHECK(must(store->consumers()).size() == 5'001);
+    CHECK(consumer_of(*store, "untouched")->epoch != 0);
+    CHECK(position_of(*store, "a consumer with a long name 7", "in") != 0);
+    CHECK(must(store->begin().append("in", "b", "once").set_id(id).commit()).repeated);
+}
+
 TEST_CASE("X-10 appends and a cursor in one transaction are both there or neither") {
     StoreFixture store;
     must_append(*store, "in", "a", 1, 50);
