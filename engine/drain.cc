@@ -130,12 +130,26 @@ Result<bool> Drain::begin() {
 
 bool Drain::collect() {
     const Position drained = target_.storage.drained();
-    const Position cut = target_.watermarks.durable();
     record_.cut = drained;
     record_.transaction = target_.storage.transaction();
     record_.timestamp = target_.storage.timestamp();
-    // A trim goes alone: a piece must not land in a file that it retires.
-    if (trim_ || cut <= drained) return trim_.has_value();
+    if (trim_) return true;  // alone: a piece must not land in a file that it retires
+    {
+        const std::scoped_lock lock(target_.commit_mutex);
+        const auto durable = target_.watermarks.transaction_at(Level::durable);
+        if (durable <= record_.transaction) return false;
+        record_.transaction = durable;
+        record_.cut = target_.watermarks.durable();
+        target_.consumers.begin_drain(durable);
+    }
+    if (record_.cut > drained) collect_frames(drained);
+    collect_consumers();
+    collect_ids(target_.storage.transaction(), record_);
+    return true;
+}
+
+void Drain::collect_frames(Position drained) {
+    const Position cut = record_.cut;
     chunks_ = target_.arena.chunks();
     for (const auto& chunk : chunks_) {
         const std::size_t count = chunk->nodes();
@@ -148,10 +162,25 @@ bool Drain::collect() {
     const segment::FrameView last = nodes_.back()->view();
     BRAID_CHECK(last.last_position() == cut && last.ends_transaction(),
                 "the drain's cut {} isn't the end of a transaction", cut.value);
-    record_.cut = cut;
-    record_.transaction = last.transaction();
     record_.timestamp = last.timestamp();
-    return true;
+}
+
+/// In turns, so that no commit waits long.
+void Drain::collect_consumers() {
+    constexpr std::size_t turn = 256;
+    for (bool more = true; more;) {
+        const std::scoped_lock lock(target_.commit_mutex);
+        more = target_.consumers.collect(turn, record_.consumers);
+    }
+}
+
+/// Those that have come since, up to what the record is about.
+void Drain::collect_ids(TransactionNumber after, index::CatalogRecord& record) {
+    constexpr std::size_t turn = 1024;
+    for (bool more = true; more;) {
+        const std::scoped_lock lock(target_.commit_mutex);
+        more = target_.ids.collect(after, record.transaction, turn, record.noted);
+    }
 }
 
 void Drain::collect_trim() {
@@ -358,8 +387,10 @@ void Drain::submit_writes(io::Queue& queue) {
 void Drain::publish() {
     if (!stored_shown_) show_stored();
     publish_segments();
-    if (!nodes_.empty()) let_go_of_tails();
-    publish_trims();
+    if (trim_)
+        publish_trims();
+    else
+        let_go_of_tails();
     ++drains_;
     for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
     next_space_ = record_.next_space;
@@ -403,7 +434,9 @@ void Drain::let_go_of_tails() {
     std::vector<std::shared_ptr<segment::Chunk>> empty;
     {
         const std::scoped_lock lock(target_.commit_mutex);
-        empty = target_.arena.take_through(record_.cut, target_.sequencer.last_position());
+        empty = target_.arena.take_through(record_.cut, record_.transaction,
+                                           target_.sequencer.last_position());
+        target_.consumers.finish_drain();
     }
     // Nobody who began to walk before this point is still walking after it: the chunks may go.
     { const std::unique_lock lock(target_.storage.publish); }
@@ -411,7 +444,6 @@ void Drain::let_go_of_tails() {
 
 /// What can't be removed now is removed by the next opening.
 void Drain::publish_trims() {
-    if (!trim_) return;
     for (const std::string& name : trim_->retired) {
         target_.storage.files.forget(name);
         static_cast<void>(target_.disk.remove(name));
@@ -436,8 +468,14 @@ void Drain::give_up() {
 
 Result<void> Drain::rewrite_catalog() {
     catalog_file_.reset();
-    const auto snapshot =
-        catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
+    auto snapshot = catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
+    constexpr std::size_t turn = 256;
+    std::string after;
+    for (bool more = true; more;) {
+        const std::scoped_lock lock(target_.commit_mutex);
+        more = target_.consumers.snapshot(after, turn, snapshot.consumers);
+    }
+    collect_ids(0, snapshot);
     if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_);
         !written)
         return written;

@@ -22,6 +22,8 @@ struct DrainTarget {
     Uuid store;
     std::uint64_t store_seed;
     SegmentTable& table;
+    ConsumerTable& consumers;   ///< under commit_mutex
+    const TransactionIds& ids;  ///< likewise
     segment::Arena& arena;
     Storage& storage;
     const Watermarks& watermarks;
@@ -75,6 +77,9 @@ private:
     [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
     [[nodiscard]] Result<bool> begin();
     [[nodiscard]] bool collect();
+    void collect_frames(Position drained);
+    void collect_consumers();
+    void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
     void assign();
     [[nodiscard]] Result<void> open_outputs();

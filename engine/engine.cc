@@ -45,13 +45,15 @@ Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<io::Disk> disk, con
 void Engine::identify(const Uuid& store) {
     uuid_ = store;
     store_seed_ = segment::store_seed(store);
-    sequencer_.emplace(*table_, *arena_, store_seed_);
+    sequencer_.emplace(*table_, *consumers_, *ids_, *arena_, store_seed_);
     storage_->identify(store_seed_);
 }
 
 void Engine::forget_all() {
     recovery_ = {};
     table_.emplace();
+    consumers_.emplace();
+    ids_.emplace(options_.transaction_ids_max);
     arena_.emplace(options_.arena_chunk_bytes);
     notifier_.reset();
     storage_.emplace(*disk_, options_);
@@ -224,7 +226,8 @@ Engine::Submitted Engine::await(std::shared_ptr<CommitBatch> batch, Result<Recei
 Engine::Submitted Engine::answer_after_cause(Result<Receipt> answer, Durability durability,
                                              CommitCallback* callback) {
     const Level level = durability == Durability::durable ? Level::durable : Level::committed;
-    if (sequencer_->last_position() <= watermarks_.at(level)) return {std::move(answer), nullptr};
+    if (sequencer_->last_transaction() <= watermarks_.transaction_at(level))
+        return {std::move(answer), nullptr};
     std::shared_ptr<CommitBatch> cause = group_->newest();
     if (callback != nullptr) GroupCommit::reserve_callback(*cause);
     if (callback != nullptr) group_->hasten(*cause, 0);
@@ -257,12 +260,14 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
     for (;;) {
         std::unique_lock lock(group_->mutex);
         if (auto refused = refusal()) return {*refused, nullptr};
-        if (auto conflict = sequencer_->judge(body)) {
-            ++conflicts_;
-            return answer_after_cause(*std::move(conflict), durability, callback);
+        if (const auto* known = body.id() ? ids_->find(*body.id()) : nullptr)
+            return repeat(*known, body, durability, callback, lock);
+        if (auto refused = sequencer_->judge(body, watermarks_.durable())) {
+            if (refused->code() == Errc::conflict) ++conflicts_;
+            return answer_after_cause(*std::move(refused), durability, callback);
         }
-        if (!body.has_records()) {
-            if (body.demands().empty()) return {Receipt{}, nullptr};
+        if (!body.writes()) {
+            if (!body.demands_anything()) return {Receipt{}, nullptr};
             return answer_after_cause(Receipt{}, durability, callback);
         }
         const Sequencer::Need need = sequencer_->prepare(body);
@@ -276,15 +281,18 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         CommitBatch& batch = group_->open_batch(need.item_bytes);
         const std::uint64_t due = due_of(batch, buffered, callback != nullptr);
         // From here on nothing allocates, nothing can be refused.
+        consumers_->note_durable(watermarks_.transaction_at(Level::durable));
+        const Position before = sequencer_->last_position();
         sequencer_->sequence(body, need, now, done);
-        group_->join(batch, done.items, done.receipt.last_position, done.receipt.transaction, due);
+        const Position last = sequencer_->last_position();
+        group_->join(batch, done.items, last, done.receipt.transaction, due);
         ++commits_;
-        records_ += done.receipt.last_position - done.receipt.first_position + 1;
+        records_ += last - before;
         wake_threads(batch, done.items.size(), due);
         if (is_planted(PlantedFault::durable_mark_early))
-            watermarks_.raise_durable(done.receipt.last_position);
+            watermarks_.raise_durable(last, done.receipt.transaction);
         if (buffered) {
-            watermarks_.raise_committed(done.receipt.last_position);
+            watermarks_.raise_committed(last, done.receipt.transaction);
             return {std::move(done.receipt), nullptr};
         }
         return await(group_->newest(), std::move(done.receipt), callback);

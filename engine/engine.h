@@ -76,15 +76,16 @@ public:
     [[nodiscard]] std::unique_ptr<ReaderBody> read_spaces(
         std::optional<std::vector<SpaceCursor>> spaces, const EntryBounds& bounds,
         std::vector<std::string> only_segments = {}) const;
-    [[nodiscard]] Result<std::uint64_t> lag(Position after) const;
-    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, Position after) const;
-    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, std::string_view segment,
-                                            Position after) const;
     [[nodiscard]] Result<std::optional<KeptEntry>> peek(std::string_view space,
                                                         std::string_view segment,
                                                         Level level) const;
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
+    [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
+    [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
+                                                          std::uint64_t limit) const;
+    [[nodiscard]] std::optional<index::NotedTransaction> noted(const TransactionId& id) const;
+    [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.
@@ -119,6 +120,13 @@ private:
                                    CommitCallback* callback, NoRoom no_room);
     [[nodiscard]] Submitted answer_after_cause(Result<Receipt> answer, Durability durability,
                                                CommitCallback* callback);
+    /// The answer to a transaction whose id is known.
+    [[nodiscard]] Submitted repeat(index::NotedTransaction known, const TransactionBody& body,
+                                   Durability durability, CommitCallback* callback,
+                                   std::unique_lock<std::mutex>& lock);
+    [[nodiscard]] Result<Receipt> receipt_of(const index::NotedTransaction& known) const;
+    [[nodiscard]] bool read_receipt_in_memory(Receipt& receipt) const;
+    [[nodiscard]] Result<void> read_stored_receipt(Receipt& receipt) const;
     [[nodiscard]] Submitted await(std::shared_ptr<CommitBatch> batch, Result<Receipt> answer,
                                   CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
@@ -131,6 +139,13 @@ private:
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool wants_drain() const;
+    /// Of the sequencer; nobody's where there is none.
+    [[nodiscard]] std::unique_lock<std::mutex> lock_sequencer() const;
+    [[nodiscard]] Result<std::uint64_t> count_readable(const Source& source, Position cursor) const;
+    /// Entries of a space beyond the cursor, where nothing of it is trimmed.
+    [[nodiscard]] Result<std::uint64_t> lag_in_space(const SpaceState& space, Position cursor,
+                                                     Position end) const;
+    [[nodiscard]] Result<std::uint64_t> lag_in_segment(const Source& source, Position cursor) const;
     /// Drains until nothing durable is left in memory. Waits for a drain that is under way.
     [[nodiscard]] Result<void> drain_all(io::Queue& queue);
     /// The same for who has the drain's role.
@@ -157,6 +172,8 @@ private:
 
     Watermarks mutable watermarks_;
     std::optional<SegmentTable> mutable table_;
+    std::optional<ConsumerTable> mutable consumers_;
+    std::optional<TransactionIds> mutable ids_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
     std::optional<Sequencer> sequencer_;

@@ -204,7 +204,7 @@ void GroupCommit::finish_written(Batches& done, std::uint64_t now_ns) {
     while (!failure_ && batches_ < writer_->durable_batches()) {
         ++batches_;
         done.splice(done.end(), in_flight_, in_flight_.begin());
-        watermarks_.raise_durable(done.back()->last_position);
+        watermarks_.raise_durable(done.back()->last_position, done.back()->body.last_transaction);
         record(*done.back(), now_ns);
     }
     log_bytes_written_ = writer_->bytes_written();

@@ -94,43 +94,64 @@ std::uint64_t undrained_between(const ReadParts& parts, const SpaceState& space,
 
 }  // namespace
 
-Result<std::uint64_t> Engine::lag(Position after) const {
-    const Position committed = watermarks_.committed();
-    if (after > committed)
+Result<std::uint64_t> Engine::lag(const Source& source, Position cursor) const {
+    const Position end = watermarks_.committed();
+    if (cursor > end)
         return Error(Errc::out_of_range,
                      fmt::format("the cursor stands at position {}, the store ends at {}",
-                                 after.value, committed.value));
-    return committed - after;
+                                 cursor.value, end.value));
+    if (!source.segment.empty()) return lag_in_segment(source, cursor);
+    const SpaceState* space =
+        source.space.empty() ? nullptr : table_->find_space(source.space, end);
+    if (!source.space.empty() && space == nullptr) return 0;
+    {
+        const std::shared_lock lock(storage_->publish);
+        const Position trimmed =
+            space == nullptr ? storage_->trimmed_through() : space->trimmed_through;
+        if (trimmed <= cursor)
+            return space == nullptr ? end - cursor : lag_in_space(*space, cursor, end);
+    }
+    return count_readable(source, cursor);
 }
 
-Result<std::uint64_t> Engine::lag(std::string_view space, Position after) const {
-    if (auto whole = lag(after); !whole) return whole;
-    const Position end = watermarks_.committed();
-    const SpaceState* state = table_->find_space(space, end);
-    if (state == nullptr) return 0;
-    const std::shared_lock lock(storage_->publish);
-    auto drained = drained_beyond(parts(), state->id, after);
+Result<std::uint64_t> Engine::count_readable(const Source& source, Position cursor) const {
+    EntryBounds beyond;
+    beyond.after = cursor;
+    beyond.on_trimmed = OnTrimmed::skip;
+    std::optional<std::vector<SpaceCursor>> spaces;
+    if (!source.space.empty()) spaces = {{std::string(source.space), 0}};
+    const auto reader = read_spaces(std::move(spaces), beyond);
+    std::uint64_t count = 0;
+    while (const Result<Entry>* entry = reader->next()) {
+        if (!*entry) return entry->error();
+        ++count;
+    }
+    return count;
+}
+
+/// Under the publish lock; nothing of what lies beyond the cursor is trimmed.
+Result<std::uint64_t> Engine::lag_in_space(const SpaceState& space, Position cursor,
+                                           Position end) const {
+    auto drained = drained_beyond(parts(), space.id, cursor);
     if (!drained) return drained;
-    const Position from = std::max(after, storage_->drained()) + 1;
-    return *drained + undrained_between(parts(), *state, from, end);
+    const Position from = std::max(cursor, storage_->drained()) + 1;
+    return *drained + undrained_between(parts(), space, from, end);
 }
 
 /// Sequences and positions rise together: the first sequence beyond the cursor is found by halves.
-Result<std::uint64_t> Engine::lag(std::string_view space, std::string_view segment,
-                                  Position after) const {
-    if (auto whole = lag(after); !whole) return whole;
-    const auto status = this->status(space, segment);
+Result<std::uint64_t> Engine::lag_in_segment(const Source& source, Position cursor) const {
+    const auto status = this->status(source.space, source.segment);
     if (!status) return status.error();
-    if (status->last_position <= after) return 0;
+    if (status->last_position <= cursor) return 0;
     Sequence low = status->first_sequence;
     Sequence high = status->last_sequence;  // lies beyond
-    const auto reader = read_segment(space, segment, {});
+    const auto reader = read_segment(source.space, source.segment, {});
     while (low < high) {
         const Sequence middle = low + (high - low) / 2;
         const Result<Entry>* entry = reader->seek(middle);
         if (entry == nullptr) return 0;  // trimmed meanwhile
         if (!*entry) return entry->error();
-        if ((**entry).position > after)
+        if ((**entry).position > cursor)
             high = middle;
         else
             low = middle + 1;

@@ -101,7 +101,8 @@ Result<void> Opening::open_for_reading() {
         if (!may_be_moving || tries == read_tries_max) return loaded;
         engine_.forget_all();
     }
-    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position());
+    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position(),
+                                      engine_.sequencer_->last_transaction());
     return {};
 }
 
@@ -205,11 +206,12 @@ Error Opening::of_torn_catalog(Error error) const {
 }
 
 const char* Opening::apply_names(const index::CatalogRecord& record) {
+    constexpr const char* bad_name = "a name that is known already, or whose space isn't";
     for (const segment::Change& change : record.names) {
-        const bool restored = std::visit(
-            [this](const auto& named) { return engine_.table_->restore(named); }, change);
-        if (!restored) return "a name that is known already, or whose space isn't";
+        if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
+            if (!engine_.table_->restore(*named)) return bad_name;
         if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
+            if (!engine_.table_->restore(*named)) return bad_name;
             SpaceState& space = *engine_.table_->find(named->space);
             space.in_catalog = true;
             space.first_position = 1;  // visible: it was durable long ago
@@ -226,6 +228,7 @@ const char* Opening::apply_segments(const index::CatalogRecord& record) {
         segment->drained = update;
         segment->drained_sequence = update.last_sequence.value;
         segment->last_sequence = update.last_sequence;
+        segment->last_position = update.last_position;
         segment->first_timestamp = update.first_timestamp;
         segment->first_position = 1;  // visible: it was durable long ago
     }
@@ -242,10 +245,40 @@ const char* Opening::apply_segments(const index::CatalogRecord& record) {
     return nullptr;
 }
 
+const char* Opening::apply_consumers(const index::CatalogRecord& record) {
+    for (const index::ConsumerUpdate& consumer : record.consumers) {
+        if (consumer.epoch.value > record.transaction.value)
+            return "a consumer that was taken over later";
+        for (const index::CursorUpdate& cursor : consumer.cursors)
+            if (cursor.position > record.cut) return "a consumer beyond the entries before it";
+        engine_.consumers_->restore(consumer, record.transaction);
+    }
+    engine_.consumers_->restore_drained(record.transaction);
+    return nullptr;
+}
+
+const char* Opening::apply_ids(const index::CatalogRecord& record) {
+    TransactionNumber before = engine_.storage_->transaction();
+    if (record.kind == index::CatalogRecordKind::snapshot) before = 0;
+    for (const index::NotedTransaction& noted : record.noted) {
+        if (noted.transaction <= before || noted.transaction > record.transaction)
+            return "a transaction's id out of order";
+        if (noted.records > record.cut.value ||
+            noted.first_position.value > record.cut.value - noted.records + 1 ||
+            (noted.first_position == 0) != (noted.records == 0))
+            return "a transaction with an id whose entries can't be";
+        engine_.ids_->restore(noted);
+        before = noted.transaction;
+    }
+    return nullptr;
+}
+
 Result<void> Opening::apply(const index::CatalogRecord& record) {
     const char* problem = impossible_number(record);
     if (problem == nullptr) problem = apply_names(record);
     if (problem == nullptr) problem = apply_segments(record);
+    if (problem == nullptr) problem = apply_consumers(record);
+    if (problem == nullptr) problem = apply_ids(record);
     if (problem != nullptr)
         return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
     engine_.storage_->add(record);
@@ -302,12 +335,13 @@ Result<void> Opening::begin_log() {
 
 Result<void> Opening::start(Engine::Threads threads) {
     engine_.drain_queue_ = io::make_blocking_queue();
-    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position());
+    engine_.watermarks_.raise_durable(engine_.sequencer_->last_position(),
+                                      engine_.sequencer_->last_transaction());
     engine_.begin_commits(std::move(*log_files_), std::move(writer_), log_capacity_, threads);
     engine_.drain_ = std::make_unique<Drain>(
         DrainTarget{disk_, engine_.options_, catalog_.store, engine_.store_seed_, *engine_.table_,
-                    *engine_.arena_, *engine_.storage_, engine_.watermarks_, engine_.group_->mutex,
-                    *engine_.sequencer_},
+                    *engine_.consumers_, *engine_.ids_, *engine_.arena_, *engine_.storage_,
+                    engine_.watermarks_, engine_.group_->mutex, *engine_.sequencer_},
         catalog_.end, catalog_.torn_bytes != 0);
     if (threads == Engine::Threads::none) return {};
     engine_.threads_ = std::make_unique<EngineThreads>(engine_);

@@ -35,6 +35,7 @@ struct SegmentState {
 
     // The sequencer's, under its lock.
     Sequence last_sequence;
+    Position last_position;
 
     // Written by the sequencer (tail) and by the drain; read by anybody.
     std::atomic<const segment::TailNode*> tail{

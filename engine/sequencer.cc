@@ -20,11 +20,19 @@ std::string in_words(const Expectation& expectation) {
             return "an entry";
         case Expectation::Kind::sequence:
             return fmt::format("sequence {}", expectation.next.value);
+        case Expectation::Kind::untouched:
+            return fmt::format("no entry beyond position {}", expectation.since.value);
     }
     return {};
 }
 
-bool is_met(const Expectation& expectation, Sequence last) {
+std::string found_in_words(const Expectation& expectation, Sequence last, Position position) {
+    if (expectation.kind == Expectation::Kind::untouched)
+        return fmt::format("its last entry has position {}", position.value);
+    return fmt::format("sequence {} comes next", last.value + 1);
+}
+
+bool is_met(const Expectation& expectation, Sequence last, Position position) {
     switch (expectation.kind) {
         case Expectation::Kind::any:
             return true;
@@ -34,6 +42,8 @@ bool is_met(const Expectation& expectation, Sequence last) {
             return last != 0;
         case Expectation::Kind::sequence:
             return expectation.next == last + 1;
+        case Expectation::Kind::untouched:
+            return position <= expectation.since;
     }
     return false;
 }
@@ -48,16 +58,32 @@ void Sequencer::resolve(TransactionBody& body) const {
     }
 }
 
-std::optional<Error> Sequencer::judge(TransactionBody& body) const {
-    resolve(body);
-    std::vector<Conflict> conflicts;
+void Sequencer::judge_segments(const TransactionBody& body,
+                               std::vector<Conflict>& conflicts) const {
     for (const TransactionBody::Demand& demand : body.demands()) {
         const TransactionBody::Target& target = body.targets()[demand.target];
         const Sequence last =
             (target.state == nullptr ? Sequence(0) : target.state->last_sequence) + demand.before;
-        if (is_met(demand.expectation, last)) continue;
+        const Position position =
+            target.state == nullptr ? Position(0) : target.state->last_position;
+        if (is_met(demand.expectation, last, position)) continue;
         conflicts.push_back({target.space, target.segment, in_words(demand.expectation),
-                             demand.expectation.next, last + 1});
+                             demand.expectation.next, last + 1, "",
+                             found_in_words(demand.expectation, last, position)});
+    }
+}
+
+std::optional<Error> Sequencer::judge(TransactionBody& body, Position durable) const {
+    resolve(body);
+    std::vector<Conflict> conflicts;
+    judge_segments(body, conflicts);
+    for (ConsumerChange& change : body.consumers()) {
+        if (change.position > durable)
+            return Error(Errc::out_of_range,
+                         fmt::format("consumer '{}' can't be set to position {}: the store is "
+                                     "durable through {}",
+                                     change.consumer, change.position.value, durable.value));
+        consumers_.judge(change, conflicts);
     }
     if (conflicts.empty()) return std::nullopt;
     return Error::conflict(std::move(conflicts));
@@ -99,10 +125,14 @@ Sequencer::Need Sequencer::prepare(TransactionBody& body) {
     new_names_.clear();
     new_spaces_.clear();
     add_new_names(body);
-    return {changes_.size() + body.frames().bytes().size(), body.frames().frames().size()};
+    for (ConsumerChange& change : body.consumers()) consumers_.prepare(change);
+    if (body.id()) ids_.reserve();
+    return {changes_.size() + body.changes().size() + body.id_change().size() +
+                body.frames().bytes().size(),
+            body.frames().frames().size()};
 }
 
-std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
+std::byte* Sequencer::copy_names(std::byte* at) noexcept {
     std::copy(changes_.begin(), changes_.end(), at);
     for (const NewName& name : new_names_) {
         if (name.segment != nullptr)
@@ -114,10 +144,25 @@ std::byte* Sequencer::copy_changes(std::byte* at) noexcept {
     return at + changes_.size();
 }
 
+/// What the transaction does beside appending, done and written down.
+std::byte* Sequencer::copy_changes(TransactionBody& body, std::byte* at) noexcept {
+    for (const ConsumerChange& change : body.consumers()) consumers_.apply(change, transaction_);
+    std::byte* end = std::copy(body.changes().begin(), body.changes().end(), at);
+    end = std::copy(body.id_change().begin(), body.id_change().end(), end);
+    while (at != end) {
+        const std::uint64_t bytes = segment::padded(segment::FrameView(at).length());
+        const bool last = at + bytes == end && !body.has_records();
+        segment::number_change(at, transaction_, last, store_seed_);
+        at += bytes;
+    }
+    return end;
+}
+
 void Sequencer::link(segment::Chunk& chunk, const std::byte* frame, SegmentState& state) noexcept {
     const segment::TailNode* node = chunk.add_node(
         frame, &state, state.tail.load(std::memory_order_relaxed), state.drained_through());
     state.last_sequence = node->last_sequence();
+    state.last_position = node->last_position();
     state.tail.store(node, std::memory_order_release);
 }
 
@@ -137,11 +182,18 @@ void Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now,
     segment::Chunk& chunk = *done.chunk;
     ++transaction_;
     timestamp_ = std::max(now, timestamp_);
+    chunk.note(transaction_);
+    std::byte* const items = chunk.add_items(need.item_bytes);
+    done.items = {items, need.item_bytes};
     done.receipt.transaction = transaction_;
+    const std::uint64_t records = body.frames().record_count();
+    if (body.id())
+        ids_.add({*body.id(), body.fingerprint(), transaction_,
+                  records == 0 ? Position(0) : position_ + 1, records});
+    std::byte* const frames = copy_changes(body, copy_names(items));
+    if (!body.has_records()) return;
     done.receipt.timestamp = timestamp_;
     done.receipt.first_position = position_ + 1;
-    std::byte* const items = chunk.add_items(need.item_bytes);
-    std::byte* const frames = copy_changes(items);
     std::memcpy(frames, body.frames().bytes().data(), body.frames().bytes().size());
     const auto built = body.frames().frames();
     for (const segment::FrameBuilder::Frame& frame : built) {
@@ -159,7 +211,6 @@ void Sequencer::sequence(TransactionBody& body, const Need& need, Timestamp now,
     }
     chunk.publish();
     done.receipt.last_position = position_;
-    done.items = {items, need.item_bytes};
 }
 
 void Sequencer::restore(Position position, TransactionNumber transaction, Timestamp timestamp) {
@@ -206,10 +257,44 @@ Result<void> Sequencer::replay_change(Bytes item) {
     if (!change) return change.error();
     if (!follows(segment::change_transaction(item.data())))
         return Error(Errc::corrupt, "a transaction out of order");
-    const bool restored =
-        std::visit([this](const auto& named) { return table_.restore(named); }, *change);
-    if (!restored) return Error(Errc::corrupt, "a name that is known already or has no space");
+    if (const char* problem = take_over(*change)) return Error(Errc::corrupt, problem);
     return {};
+}
+
+const char* Sequencer::take_over(const segment::Change& change) {
+    using Kind = ConsumerChange::Kind;
+    constexpr const char* bad_name = "a name that is known already or has no space";
+    if (const auto* space = std::get_if<segment::SpaceNamed>(&change))
+        return table_.restore(*space) ? nullptr : bad_name;
+    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
+        return table_.restore(*named) ? nullptr : bad_name;
+    if (const auto* noted = std::get_if<segment::TransactionNoted>(&change)) {
+        if (noted_) return "a second id of a transaction";
+        noted_ = {noted->id, noted->fingerprint, transaction_, position_ + 1, 0};
+        return nullptr;
+    }
+    ConsumerChange replayed;
+    if (const auto* moved = std::get_if<segment::ConsumerMoved>(&change)) {
+        if (moved->position > position_) return "a consumer beyond the entries before it";
+        replayed = {Kind::move, moved->consumer, moved->space, moved->segment, moved->position, {}};
+    } else if (const auto* taken = std::get_if<segment::ConsumerTaken>(&change)) {
+        replayed.kind = Kind::take;
+        replayed.consumer = taken->consumer;
+    } else if (const auto* deleted = std::get_if<segment::ConsumerDeleted>(&change)) {
+        replayed.kind = Kind::remove;
+        replayed.consumer = deleted->consumer;
+    }
+    consumers_.replay(std::move(replayed), transaction_);
+    return nullptr;
+}
+
+void Sequencer::end_replayed() {
+    in_transaction_ = false;
+    if (!noted_) return;
+    noted_->records = position_ + 1 - noted_->first_position;
+    if (noted_->records == 0) noted_->first_position = 0;
+    ids_.restore(*noted_);
+    noted_.reset();
 }
 
 Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std::string& file,
@@ -236,7 +321,7 @@ Result<void> Sequencer::replay(Bytes body, TransactionNumber drained, const std:
             } else if (const char* reason = replay_frame(frame)) {
                 return damaged(at, reason);
             }
-            if (frame.ends_transaction()) in_transaction_ = false;
+            if (frame.ends_transaction()) end_replayed();
         }
         at += segment::padded(look.length);
     }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <braid/store.hpp>
 
 #include "engine/engine.h"
@@ -131,17 +133,6 @@ Result<SegmentStatus> Store::status(std::string_view space, std::string_view seg
     return engine_->status(space, segment);
 }
 
-Result<std::uint64_t> Store::lag(Position after) const {
-    return engine_->lag(after);
-}
-Result<std::uint64_t> Store::lag(std::string_view space, Position after) const {
-    return engine_->lag(space, after);
-}
-Result<std::uint64_t> Store::lag(std::string_view space, std::string_view segment,
-                                 Position after) const {
-    return engine_->lag(space, segment, after);
-}
-
 Result<std::vector<std::string>> Store::spaces(const Page& page) const {
     return engine_->table().space_names(engine_->watermarks().committed(), page.after, page.limit);
 }
@@ -149,6 +140,37 @@ Result<std::vector<std::string>> Store::spaces(const Page& page) const {
 Result<std::vector<std::string>> Store::segments(std::string_view space, const Page& page) const {
     return engine_->table().segment_names(space, engine_->watermarks().committed(), page.after,
                                           page.limit);
+}
+
+Result<std::optional<Consumer>> Store::consumer(std::string_view name, Level level) const {
+    return engine_->consumer(name, level);
+}
+
+Result<std::vector<std::string>> Store::consumers(const Page& page) const {
+    return engine_->consumer_names(page.after, limit_of(page.limit));
+}
+
+Result<Receipt> Store::set_consumer(std::string_view consumer, const Source& source,
+                                    Position position, const MoveOptions& options) {
+    return begin().set_consumer(consumer, source, position, options).commit();
+}
+
+Result<Epoch> Store::take_consumer(std::string_view consumer) {
+    auto receipt = begin().take_consumer(consumer).commit();
+    if (!receipt) return receipt.error();
+    return Epoch(receipt->transaction.value);
+}
+
+Result<void> Store::delete_consumer(std::string_view consumer, const MoveOptions& options) {
+    if (!engine_->consumer(consumer, Level::committed))
+        return Error(Errc::not_found, fmt::format("there is no consumer '{}'", consumer));
+    auto receipt = begin().delete_consumer(consumer, options).commit();
+    if (!receipt) return receipt.error();
+    return {};
+}
+
+Result<std::uint64_t> Store::lag(const Source& source, Position cursor) const {
+    return engine_->lag(source, cursor);
 }
 
 Result<void> Store::sync() {
@@ -199,6 +221,33 @@ Transaction& Transaction::append(std::string_view space, std::string_view segmen
 Transaction& Transaction::require(std::string_view space, std::string_view segment,
                                   Expectation expectation) {
     body_->require(space, segment, expectation);
+    return *this;
+}
+
+Transaction& Transaction::set_consumer(std::string_view consumer, const Source& source,
+                                       Position position, const MoveOptions& options) {
+    body_->set_consumer(consumer, source, position, options);
+    return *this;
+}
+
+Transaction& Transaction::take_consumer(std::string_view consumer) {
+    body_->take_consumer(consumer);
+    return *this;
+}
+
+Transaction& Transaction::delete_consumer(std::string_view consumer, const MoveOptions& options) {
+    body_->delete_consumer(consumer, options);
+    return *this;
+}
+
+Transaction& Transaction::require_consumer(std::string_view consumer, const Source& source,
+                                           Position position) {
+    body_->require_consumer(consumer, source, position);
+    return *this;
+}
+
+Transaction& Transaction::set_id(const TransactionId& id) {
+    body_->set_id(id);
     return *this;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "segment/checksum.h"
+
 namespace braid {
 namespace {
 
@@ -137,12 +139,89 @@ void TransactionBody::add_demand(std::string_view space, std::string_view segmen
         demands_.push_back({*index, 0, expectation});
 }
 
+void TransactionBody::set_consumer(std::string_view consumer, const Source& source,
+                                   Position position, const MoveOptions& options) {
+    add_consumer(ConsumerChange::Kind::move, consumer, source, position, options);
+}
+
+void TransactionBody::take_consumer(std::string_view consumer) {
+    add_consumer(ConsumerChange::Kind::take, consumer, {}, {}, {});
+}
+
+void TransactionBody::delete_consumer(std::string_view consumer, const MoveOptions& options) {
+    add_consumer(ConsumerChange::Kind::remove, consumer, {}, {}, options);
+}
+
+void TransactionBody::require_consumer(std::string_view consumer, const Source& source,
+                                       Position position) {
+    add_consumer(ConsumerChange::Kind::require, consumer, source, {},
+                 {.expect = position, .any_epoch = true});
+}
+
+void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view consumer,
+                                   const Source& source, Position position,
+                                   const MoveOptions& options) {
+    if (error_) return;
+    if (const char* problem = name_problem(consumer))
+        return fail(Errc::invalid_argument, fmt::format("the name of the consumer {}", problem));
+    if (!segment::is_source(source.space, source.segment))
+        return fail(Errc::invalid_argument,
+                    "a consumer's source has a name longer than 255 bytes, or a segment without "
+                    "its space");
+    const bool was_incomplete = std::exchange(incomplete_, true);
+    consumers_.push_back({kind, std::string(consumer), std::string(source.space),
+                          std::string(source.segment), position, options});
+    const std::size_t before = changes_.size();
+    encode(consumers_.back());
+    bytes_ += changes_.size() - before;
+    incomplete_ = was_incomplete;
+    if (bytes_ > limits_.transaction_bytes_max)
+        fail(Errc::too_large, fmt::format("the transaction is over transaction_bytes_max of {}",
+                                          limits_.transaction_bytes_max));
+}
+
+void TransactionBody::encode(const ConsumerChange& change) {
+    switch (change.kind) {
+        case ConsumerChange::Kind::move:
+            return segment::encode_change_item(
+                segment::ConsumerMoved{change.consumer, change.space, change.segment,
+                                       change.position},
+                changes_);
+        case ConsumerChange::Kind::take:
+            return segment::encode_change_item(segment::ConsumerTaken{change.consumer}, changes_);
+        case ConsumerChange::Kind::remove:
+            return segment::encode_change_item(segment::ConsumerDeleted{change.consumer}, changes_);
+        case ConsumerChange::Kind::require:
+            return;
+    }
+}
+
+void TransactionBody::note_id() {
+    fingerprint_ = segment::checksum(changes_, 0);
+    for (const segment::FrameBuilder::Frame& frame : frames_.frames()) {
+        const Target& target = targets_[frame.segment];
+        const auto flags = std::to_integer<std::uint64_t>(
+            frames_.bytes()[frame.offset + offsetof(segment::ItemPrefix, flags)]);
+        for (const std::uint64_t part :
+             {segment::checksum(as_bytes(target.space), 0),
+              segment::checksum(as_bytes(target.segment), 1), std::uint64_t{frame.count},
+              frame.length, flags, frame.body_hash})
+            fingerprint_ = segment::mix_seed(fingerprint_, part);
+    }
+    id_change_.clear();
+    segment::encode_change_item(segment::TransactionNoted{*id_, fingerprint_}, id_change_);
+}
+
 void TransactionBody::clear() noexcept {
     if (used_targets_ > kept_targets_max) targets_.clear();
     used_targets_ = 0;
     by_name_.clear();
     last_target_ = 0;
     demands_.clear();
+    consumers_.clear();
+    changes_.clear();
+    id_.reset();
+    id_change_.clear();
     frames_.clear();
     bytes_ = 0;
     records_ = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/consumer_table.h"
 #include "segment/frame_builder.h"
 
 namespace braid {
@@ -40,10 +41,17 @@ public:
     void append(std::string_view space, std::string_view segment, Bytes payload,
                 const AppendOptions& options);
     void require(std::string_view space, std::string_view segment, Expectation expectation);
+    void set_consumer(std::string_view consumer, const Source& source, Position position,
+                      const MoveOptions& options);
+    void take_consumer(std::string_view consumer);
+    void delete_consumer(std::string_view consumer, const MoveOptions& options);
+    void require_consumer(std::string_view consumer, const Source& source, Position position);
+    void set_id(const TransactionId& id) { id_ = id; }
     /// Closes the last frame: afterwards all of the below is complete, until `clear`.
     void finish() {
         if (incomplete_) throw std::bad_alloc();
         frames_.finish();
+        if (id_) note_id();
     }
     void clear() noexcept;
 
@@ -57,7 +65,21 @@ public:
     [[nodiscard]] const std::vector<std::uint32_t>& written() const noexcept { return written_; }
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
-    [[nodiscard]] bool has_records() const noexcept { return bytes_ != 0 || records_ != 0; }
+    /// What it does to consumers and demands of them.
+    [[nodiscard]] std::vector<ConsumerChange>& consumers() noexcept { return consumers_; }
+    /// Change records of what it does, in order, without their numbers.
+    [[nodiscard]] Bytes changes() const noexcept { return changes_; }
+    /// The change record of its id; empty if it has none.
+    [[nodiscard]] Bytes id_change() const noexcept { return id_change_; }
+    [[nodiscard]] const std::optional<TransactionId>& id() const noexcept { return id_; }
+    /// Of what it writes, whatever it demands.
+    [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
+    [[nodiscard]] bool has_records() const noexcept { return records_ != 0; }
+    /// Whether committing it writes anything.
+    [[nodiscard]] bool writes() const noexcept { return records_ != 0 || !changes_.empty(); }
+    [[nodiscard]] bool demands_anything() const noexcept {
+        return !demands_.empty() || !consumers_.empty();
+    }
 
 private:
     /// Index of the target, or nullopt when the names are refused.
@@ -71,6 +93,10 @@ private:
     void add(std::string_view space, std::string_view segment, Bytes payload,
              const AppendOptions& options);
     void add_demand(std::string_view space, std::string_view segment, Expectation expectation);
+    void add_consumer(ConsumerChange::Kind kind, std::string_view consumer, const Source& source,
+                      Position position, const MoveOptions& options);
+    void encode(const ConsumerChange& change);
+    void note_id();
     void fail(Errc code, std::string message);
     void demand(std::uint32_t target, Expectation expectation);
 
@@ -82,6 +108,11 @@ private:
     boost::unordered_flat_map<std::string, std::uint32_t> by_name_;  // of many targets only
     std::uint32_t last_target_ = 0;
     std::vector<Demand> demands_;
+    std::vector<ConsumerChange> consumers_;
+    std::vector<std::byte> changes_;
+    std::optional<TransactionId> id_;
+    std::uint64_t fingerprint_ = 0;
+    std::vector<std::byte> id_change_;
     segment::FrameBuilder frames_;
     std::uint64_t bytes_ = 0;
     std::uint64_t records_ = 0;

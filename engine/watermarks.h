@@ -9,8 +9,9 @@
 
 namespace braid {
 
-/// How far the store has come. Both rise only; one store of one integer shows a whole batch to
-/// every reader at once. Raised under the commit lock; read by anybody.
+/// How far the store has come. All rise only; one store of one integer shows a whole batch to
+/// every reader at once. Raised under the commit lock; read by anybody. Under that lock position
+/// and transaction of a level belong together: a transaction may have no position.
 class Watermarks {
 public:
     /// Pairs with `raise`: what was written before it is visible to whoever sees the new value.
@@ -24,10 +25,19 @@ public:
         return level == Level::durable ? durable() : committed();
     }
 
-    void raise_committed(Position position) noexcept { raise(committed_, position); }
-    void raise_durable(Position position) noexcept {
-        raise(durable_, position);
+    [[nodiscard]] TransactionNumber transaction_at(Level level) const noexcept {
+        const auto& mark = level == Level::durable ? durable_transaction_ : committed_transaction_;
+        return mark.load(std::memory_order_acquire);
+    }
+
+    void raise_committed(Position position, TransactionNumber transaction) noexcept {
+        raise(committed_transaction_, transaction);
         raise(committed_, position);
+    }
+    void raise_durable(Position position, TransactionNumber transaction) noexcept {
+        raise(durable_transaction_, transaction);
+        raise(durable_, position);
+        raise_committed(position, transaction);
     }
 
     /// For followers: take `changes`, look at the marks, then sleep until `changes` has moved on.
@@ -50,6 +60,10 @@ public:
     }
 
 private:
+    static void raise(std::atomic<std::uint64_t>& mark, TransactionNumber transaction) noexcept {
+        if (transaction.value > mark.load(std::memory_order_relaxed))
+            mark.store(transaction.value, std::memory_order_release);
+    }
     void raise(std::atomic<std::uint64_t>& mark, Position position) noexcept {
         if (position.value <= mark.load(std::memory_order_relaxed)) return;
         mark.store(position.value, std::memory_order_release);
@@ -58,6 +72,8 @@ private:
 
     std::atomic<std::uint64_t> committed_{0};
     std::atomic<std::uint64_t> durable_{0};
+    std::atomic<std::uint64_t> committed_transaction_{0};
+    std::atomic<std::uint64_t> durable_transaction_{0};
     std::atomic<std::uint32_t> changes_{0};  // futex word; seq_cst against sleepers_
     std::atomic<std::uint32_t> sleepers_{0};
 };

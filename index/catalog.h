@@ -80,6 +80,32 @@ struct PackTrim {
     bool operator==(const PackTrim&) const = default;
 };
 
+/// A consumer's cursor in one source.
+struct CursorUpdate {
+    std::string space;    ///< empty: the whole store
+    std::string segment;  ///< empty: the whole space
+    Position position;
+    bool operator==(const CursorUpdate&) const = default;
+};
+
+/// All of a consumer that has changed. Without epoch and cursors it is gone.
+struct ConsumerUpdate {
+    std::string name;
+    Epoch epoch;
+    std::vector<CursorUpdate> cursors;
+    bool operator==(const ConsumerUpdate&) const = default;
+};
+
+/// A transaction that the caller gave an id.
+struct NotedTransaction {
+    TransactionId id{};
+    std::uint64_t fingerprint = 0;  ///< of its content
+    TransactionNumber transaction;
+    Position first_position;  ///< 0 where it has no records
+    std::uint64_t records = 0;
+    bool operator==(const NotedTransaction&) const = default;
+};
+
 /// One record: what a drain did, or everything.
 struct CatalogRecord {
     CatalogRecordKind kind = CatalogRecordKind::drain;
@@ -96,6 +122,8 @@ struct CatalogRecord {
     std::vector<OrderSection> sections;
     std::vector<SegmentTrim> trims;
     std::vector<PackTrim> pack_trims;
+    std::vector<ConsumerUpdate> consumers;
+    std::vector<NotedTransaction> noted;
     bool operator==(const CatalogRecord&) const = default;
 };
 
@@ -110,10 +138,9 @@ enum class CatalogEntryType : std::uint64_t {
     sections = 7,  ///< all order sections
     trims = 8,     ///< all segment trims
     pack_trims = 9,
+    consumers = 16,  ///< all consumers that have changed
+    noted = 18,      ///< all transactions with an id
     // Reserved.
-    consumer = 16,
-    consumer_deleted = 17,
-    transaction_id = 18,
     segment_deleted = 20,
     space_deleted = 21,
 };

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "index/catalog.h"
@@ -274,6 +275,70 @@ bool decode_pack_trims(Bytes content, std::vector<PackTrim>& trims) {
     return sound && reader.finished();
 }
 
+void encode_consumers(const std::vector<ConsumerUpdate>& consumers, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    for (const ConsumerUpdate& consumer : consumers) {
+        writer.text(consumer.name);
+        writer.varint(consumer.epoch.value);
+        writer.varint(consumer.cursors.size());
+        for (const CursorUpdate& cursor : consumer.cursors) {
+            writer.text(cursor.space);
+            writer.text(cursor.segment);
+            writer.varint(cursor.position.value);
+        }
+    }
+}
+
+bool decode_consumers(Bytes content, std::vector<ConsumerUpdate>& consumers) {
+    ByteReader reader(content);
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        ConsumerUpdate& consumer = consumers.emplace_back();
+        consumer.name = reader.text();
+        consumer.epoch = reader.varint();
+        sound &= !consumer.name.empty() && consumer.name.size() <= 255;
+        for (std::uint64_t left = reader.varint(); left > 0 && !reader.failed(); --left) {
+            CursorUpdate& cursor = consumer.cursors.emplace_back();
+            cursor.space = reader.text();
+            cursor.segment = reader.text();
+            cursor.position = reader.varint();
+            sound &= segment::is_source(cursor.space, cursor.segment);
+        }
+    }
+    return sound && reader.finished();
+}
+
+// Transactions with ids often follow each other, in number and position.
+void encode_noted(const std::vector<NotedTransaction>& noted, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    NotedTransaction before;
+    for (const NotedTransaction& one : noted) {
+        writer.bytes(std::as_bytes(std::span(one.id)));
+        writer.fixed64(one.fingerprint);
+        writer.varint(zigzag(one.transaction - before.transaction));
+        writer.varint(zigzag(one.first_position - before.first_position));
+        writer.varint(one.records);
+        before = one;
+    }
+}
+
+bool decode_noted(Bytes content, std::vector<NotedTransaction>& noted) {
+    ByteReader reader(content);
+    NotedTransaction before;
+    while (!reader.failed() && !reader.left().empty()) {
+        NotedTransaction one;
+        const Bytes id = reader.bytes(one.id.size());
+        std::copy_n(reinterpret_cast<const std::uint8_t*>(id.data()), id.size(), one.id.begin());
+        one.fingerprint = reader.fixed64();
+        one.transaction = before.transaction + unzigzag(reader.varint());
+        one.first_position = before.first_position + unzigzag(reader.varint());
+        one.records = reader.varint();
+        noted.push_back(one);
+        before = one;
+    }
+    return reader.finished();
+}
+
 Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& record) {
     auto change = segment::decode_change_body(type, content);
     if (!change) return change.error().within("catalog record");
@@ -306,6 +371,10 @@ Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& reco
             return sound_or(decode_trims(content, record.trims), "the trims");
         case CatalogEntryType::pack_trims:
             return sound_or(decode_pack_trims(content, record.pack_trims), "the packs' trims");
+        case CatalogEntryType::consumers:
+            return sound_or(decode_consumers(content, record.consumers), "the consumers");
+        case CatalogEntryType::noted:
+            return sound_or(decode_noted(content, record.noted), "the transactions' ids");
         default:
             return Error(
                 Errc::unsupported_version,
@@ -344,6 +413,11 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
     if (!record.pack_trims.empty())
         entries.add(CatalogEntryType::pack_trims,
                     [&](Out& to) { encode_pack_trims(record.pack_trims, to); });
+    if (!record.consumers.empty())
+        entries.add(CatalogEntryType::consumers,
+                    [&](Out& to) { encode_consumers(record.consumers, to); });
+    if (!record.noted.empty())
+        entries.add(CatalogEntryType::noted, [&](Out& to) { encode_noted(record.noted, to); });
 }
 
 Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {

@@ -21,8 +21,11 @@ std::string conflict_sentence(const std::vector<Conflict>& conflicts) {
     std::string sentence;
     for (const Conflict& one : conflicts) {
         if (!sentence.empty()) sentence += "; ";
-        sentence += fmt::format("space '{}' segment '{}': required {}, the next sequence is {}",
-                                one.space, one.segment, one.required, one.found.value);
+        if (!one.consumer.empty()) sentence += fmt::format("consumer '{}' ", one.consumer);
+        if (!one.space.empty()) sentence += fmt::format("space '{}' ", one.space);
+        if (!one.segment.empty()) sentence += fmt::format("segment '{}' ", one.segment);
+        sentence.back() = ':';
+        sentence += fmt::format(" required {}, {}", one.required, one.actual);
     }
     return sentence;
 }

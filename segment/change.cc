@@ -44,29 +44,94 @@ Result<Change> decode_segment_named(ByteReader& reader) {
     return Change(SegmentNamed{segment, space, std::string(name)});
 }
 
+Result<Change> decode_consumer_moved(ByteReader& reader) {
+    const std::string_view consumer = reader.text();
+    const std::string_view space = reader.text();
+    const std::string_view segment = reader.text();
+    const Position position = reader.varint();
+    if (!reader.finished()) return bad_body("the move of a consumer can't be decoded");
+    if (!good_name(consumer) || !is_source(space, segment))
+        return bad_body("a consumer's name or source is out of bounds");
+    return Change(
+        ConsumerMoved{std::string(consumer), std::string(space), std::string(segment), position});
+}
+
+/// Of a change that says no more than a consumer's name.
+template <class Named>
+Result<Change> decode_consumer(ByteReader& reader) {
+    const std::string_view consumer = reader.text();
+    if (!reader.finished()) return bad_body("a consumer's name can't be decoded");
+    if (!good_name(consumer)) return bad_body("a consumer's name is out of bounds");
+    return Change(Named{std::string(consumer)});
+}
+
+Result<Change> decode_transaction_noted(ByteReader& reader) {
+    TransactionNoted noted;
+    const Bytes id = reader.bytes(noted.id.size());
+    noted.fingerprint = reader.fixed64();
+    if (!reader.finished()) return bad_body("the id of a transaction can't be decoded");
+    std::memcpy(noted.id.data(), id.data(), id.size());
+    return Change(noted);
+}
+
+struct TypeOf {
+    ItemType operator()(const SpaceNamed&) const { return ItemType::space_named; }
+    ItemType operator()(const SegmentNamed&) const { return ItemType::segment_named; }
+    ItemType operator()(const ConsumerMoved&) const { return ItemType::consumer_moved; }
+    ItemType operator()(const ConsumerTaken&) const { return ItemType::consumer_taken; }
+    ItemType operator()(const ConsumerDeleted&) const { return ItemType::consumer_deleted; }
+    ItemType operator()(const TransactionNoted&) const { return ItemType::transaction_noted; }
+};
+
+struct EncodeBody {
+    ByteWriter writer;
+
+    void operator()(const SpaceNamed& named) {
+        writer.varint(named.space.value);
+        writer.text(named.name);
+    }
+    void operator()(const SegmentNamed& named) {
+        writer.varint(named.segment.value);
+        writer.varint(named.space.value);
+        writer.text(named.name);
+    }
+    void operator()(const ConsumerMoved& moved) {
+        writer.text(moved.consumer);
+        writer.text(moved.space);
+        writer.text(moved.segment);
+        writer.varint(moved.position.value);
+    }
+    void operator()(const ConsumerTaken& taken) { writer.text(taken.consumer); }
+    void operator()(const ConsumerDeleted& deleted) { writer.text(deleted.consumer); }
+    void operator()(const TransactionNoted& noted) {
+        writer.bytes(std::as_bytes(std::span(noted.id)));
+        writer.fixed64(noted.fingerprint);
+    }
+};
+
 }  // namespace
 
+bool is_source(std::string_view space, std::string_view segment) noexcept {
+    return space.size() <= name_bytes_max && segment.size() <= name_bytes_max &&
+           (segment.empty() || !space.empty());
+}
+
 ItemType change_type(const Change& change) noexcept {
-    return std::holds_alternative<SpaceNamed>(change) ? ItemType::space_named
-                                                      : ItemType::segment_named;
+    return std::visit(TypeOf(), change);
 }
 
 void encode_change_body(const Change& change, std::vector<std::byte>& out) {
-    ByteWriter writer(out);
-    if (const auto* named = std::get_if<SpaceNamed>(&change)) {
-        writer.varint(named->space.value);
-        writer.text(named->name);
-    } else if (const auto* segment = std::get_if<SegmentNamed>(&change)) {
-        writer.varint(segment->segment.value);
-        writer.varint(segment->space.value);
-        writer.text(segment->name);
-    }
+    std::visit(EncodeBody{ByteWriter(out)}, change);
 }
 
 Result<Change> decode_change_body(ItemType type, Bytes body) {
     ByteReader reader(body);
     if (type == ItemType::space_named) return decode_space_named(reader);
     if (type == ItemType::segment_named) return decode_segment_named(reader);
+    if (type == ItemType::consumer_moved) return decode_consumer_moved(reader);
+    if (type == ItemType::transaction_noted) return decode_transaction_noted(reader);
+    if (type == ItemType::consumer_taken) return decode_consumer<ConsumerTaken>(reader);
+    if (type == ItemType::consumer_deleted) return decode_consumer<ConsumerDeleted>(reader);
     return Error(Errc::unsupported_version,
                  fmt::format("change record of type {}, which this version of Braid doesn't know",
                              static_cast<unsigned>(type)));

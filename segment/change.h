@@ -34,8 +34,37 @@ struct SegmentNamed {
     std::string name;
     bool operator==(const SegmentNamed&) const = default;
 };
-using Change = std::variant<SpaceNamed, SegmentNamed>;
+/// A consumer's cursor in one source was set; body: text consumer, text space, text segment, varint
+/// position. Without a space the source is the whole store, without a segment the whole space.
+struct ConsumerMoved {
+    std::string consumer;
+    std::string space;
+    std::string segment;
+    Position position;
+    bool operator==(const ConsumerMoved&) const = default;
+};
+/// A consumer got a new owner: the transaction's number is its epoch from now on; body: text
+/// consumer.
+struct ConsumerTaken {
+    std::string consumer;
+    bool operator==(const ConsumerTaken&) const = default;
+};
+/// A consumer and all its cursors are gone; body: text consumer.
+struct ConsumerDeleted {
+    std::string consumer;
+    bool operator==(const ConsumerDeleted&) const = default;
+};
+/// The transaction has an id of the caller's; body: 16 bytes id, u64 fingerprint of the content.
+struct TransactionNoted {
+    TransactionId id{};
+    std::uint64_t fingerprint = 0;
+    bool operator==(const TransactionNoted&) const = default;
+};
+using Change = std::variant<SpaceNamed, SegmentNamed, ConsumerMoved, ConsumerTaken, ConsumerDeleted,
+                            TransactionNoted>;
 
+/// Whether these can be a consumer's source.
+[[nodiscard]] bool is_source(std::string_view space, std::string_view segment) noexcept;
 [[nodiscard]] ItemType change_type(const Change& change) noexcept;
 /// Appends the body of a change, without any head.
 void encode_change_body(const Change& change, std::vector<std::byte>& out);

@@ -19,8 +19,7 @@ bool all_zero(Bytes bytes) {
 const char* prefix_problem(FrameView prefix) {
     const ItemType type = prefix.type();
     const bool frame = type == ItemType::records;
-    if (!frame && type != ItemType::space_named && type != ItemType::segment_named)
-        return "unsupported type of item";
+    if (!is_known(type)) return "unsupported type of item";
     if (prefix.flags() & item_flags::codec_mask) return "unsupported codec";
     const int flags_known = frame ? item_flags::known : item_flags::ends_transaction;
     if (prefix.flags() & ~flags_known) return "unsupported flags";

@@ -27,16 +27,33 @@ enum class ItemType : std::uint8_t {
     // Change records. In the log and, without their prefix, in the catalog.
     space_named = 64,
     segment_named = 65,
-    consumer_moved = 66,     ///< reserved
-    consumer_deleted = 67,   ///< reserved
-    transaction_noted = 68,  ///< reserved: an id given by the caller
+    consumer_moved = 66,
+    consumer_deleted = 67,
+    transaction_noted = 68,  ///< an id given by the caller
     segment_trimmed = 69,    ///< reserved
     segment_deleted = 70,    ///< reserved
     space_deleted = 71,      ///< reserved
+    consumer_taken = 72,
 };
 
 [[nodiscard]] constexpr bool is_change(ItemType type) noexcept {
     return static_cast<std::uint8_t>(type) >= 64;
+}
+
+/// Whether items of that type exist in this version.
+[[nodiscard]] constexpr bool is_known(ItemType type) noexcept {
+    switch (type) {
+        case ItemType::records:
+        case ItemType::space_named:
+        case ItemType::segment_named:
+        case ItemType::consumer_moved:
+        case ItemType::consumer_deleted:
+        case ItemType::consumer_taken:
+        case ItemType::transaction_noted:
+            return true;
+        default:
+            return false;
+    }
 }
 
 namespace item_flags {

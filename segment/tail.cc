@@ -133,7 +133,9 @@ std::shared_ptr<Chunk> Arena::find(Position position) const {
     return beyond == chunks_.begin() ? nullptr : *std::prev(beyond);
 }
 
-std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position, Position sequenced) {
+std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position,
+                                                        TransactionNumber transaction,
+                                                        Position sequenced) {
     const std::scoped_lock lock(mutex_);
     std::vector<std::shared_ptr<Chunk>> taken;
     taken.reserve(chunks_.size());
@@ -141,7 +143,7 @@ std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position, Posit
         // A chunk ends where the next one begins; the last one where the sequencer stands.
         const Position next =
             chunks_.size() > 1 ? chunks_[1]->first_position() : Position(sequenced + 1);
-        if (next > position + 1) break;
+        if (next > position + 1 || chunks_.front()->last_transaction() > transaction) break;
         bytes_ -= chunks_.front()->capacity();
         taken.push_back(std::move(chunks_.front()));
         chunks_.pop_front();

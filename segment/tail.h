@@ -62,6 +62,9 @@ public:
     /// drained, or nullptr; `drained` the segment's last drained sequence.
     const TailNode* add_node(const std::byte* frame, void* owner, const TailNode* previous,
                              Sequence drained) noexcept;
+    /// Items of the transaction stand in it: it is needed until they are drained, frames or not.
+    void note(TransactionNumber transaction) noexcept { last_transaction_ = transaction; }
+    [[nodiscard]] TransactionNumber last_transaction() const noexcept { return last_transaction_; }
     /// Shows the nodes added so far to readers.
     void publish() noexcept { published_.store(filled_, std::memory_order_release); }
 
@@ -87,6 +90,7 @@ private:
     TailNode* nodes_end_;
     std::size_t used_ = 0;
     std::size_t filled_ = 0;
+    TransactionNumber last_transaction_;
     std::atomic<std::size_t> published_{0};
 };
 
@@ -117,10 +121,11 @@ public:
     /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any
     /// thread.
     [[nodiscard]] std::shared_ptr<Chunk> find(Position position) const;
-    /// Takes out the chunks whose nodes all lie at or before `position`; `sequenced` is the last
-    /// position given out. To be let go once no reader can be walking in them. Under the
-    /// sequencer's lock.
+    /// Takes out the chunks whose nodes all lie at or before `position`, and whose items are of
+    /// transactions up to `transaction`; `sequenced` is the last position given out. To be let go
+    /// once no reader can be walking in them. Under the sequencer's lock.
     [[nodiscard]] std::vector<std::shared_ptr<Chunk>> take_through(Position position,
+                                                                   TransactionNumber transaction,
                                                                    Position sequenced);
     /// All chunks, oldest first. Any thread.
     [[nodiscard]] std::vector<std::shared_ptr<Chunk>> chunks() const;

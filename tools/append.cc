@@ -22,18 +22,30 @@ void print_receipt(Output& output, const AppendArguments& arguments, const Recei
         .end_line();
 }
 
+void add_conditions(const AppendArguments& arguments, Transaction& transaction) {
+    for (const auto& [space, segment, sequence] : arguments.if_last)
+        transaction.require(space, segment, expect::last(sequence));
+    for (const auto& [space, segment, position] : arguments.if_untouched)
+        transaction.require(space, segment, expect::untouched(position));
+    for (const auto& [consumer, space, position] : arguments.if_consumer)
+        transaction.require_consumer(consumer, space, position);
+}
+
 /// Each line is a durable commit of its own, told at once: whoever pipes lines in sees what is
 /// safe.
 Result<void> append_lines(const AppendArguments& arguments, Store& store, LineReader& lines,
                           Output& output) {
     auto expected = arguments.expect;
+    Transaction transaction = store.begin();
     for (;;) {
         const auto line = lines.next();
         if (!line) return line.error();
         if (!*line) return {};
         AppendOptions options;
         if (expected) options.expect = expect::sequence((*expected)++);
-        const auto receipt = store.append(arguments.space, arguments.segment, **line, options);
+        add_conditions(arguments, transaction);
+        const auto receipt =
+            transaction.append(arguments.space, arguments.segment, **line, options).commit();
         if (!receipt) {
             return receipt.error().within(fmt::format("{}:{}", lines.name(), lines.line()));
         }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace braid::tools {
@@ -40,6 +41,11 @@ struct AppendArguments {
     std::string space;
     std::string segment;
     std::optional<std::uint64_t> expect;  ///< sequence of the first record
+    /// Conditions of every commit, three words each: space, segment, number; or consumer, space,
+    /// number.
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_last;
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_untouched;
+    std::vector<std::tuple<std::string, std::string, std::uint64_t>> if_consumer;
 };
 int run_append(const AppendArguments& arguments);
 
@@ -76,6 +82,26 @@ struct ListArguments {
 };
 int run_spaces(const ListArguments& arguments);
 int run_segments(const ListArguments& arguments);
+
+struct ConsumersArguments {
+    StoreArguments store;
+    Page page;
+};
+int run_consumers(const ConsumersArguments& arguments);
+
+struct ConsumerArguments {
+    StoreArguments store;
+    std::string name;
+    std::string space;    ///< of the cursor; empty: the whole store
+    std::string segment;  ///< empty: the whole space
+    std::uint64_t position = 0;
+    std::optional<std::uint64_t> epoch;   ///< none: whoever owns it
+    std::optional<std::uint64_t> expect;  ///< where it must stand
+    bool backward = false;
+};
+int run_consumer_get(const ConsumerArguments& arguments);
+int run_consumer_set(const ConsumerArguments& arguments);
+int run_consumer_delete(const ConsumerArguments& arguments);
 
 struct StatArguments {
     StoreArguments store;

@@ -116,6 +116,31 @@ private:
                 .number("pack", trim.pack)
                 .number("records", trim.records)
                 .end();
+        for (const auto& consumer : record.consumers) print(offset, consumer);
+        for (const auto& noted : record.noted)
+            context_.printer.line(file_.name, offset, "transaction_id")
+                .words("id", id_in_hex(noted.id))
+                .checksum("fingerprint", noted.fingerprint)
+                .number("transaction", noted.transaction.value)
+                .number("first_position", noted.first_position.value)
+                .number("records", noted.records)
+                .end();
+    }
+
+    /// One line for the consumer, and one for each of its cursors.
+    void print(std::uint64_t offset, const index::ConsumerUpdate& consumer) {
+        context_.printer.line(file_.name, offset, "consumer")
+            .bytes("name", consumer.name)
+            .number("epoch", consumer.epoch.value)
+            .number("cursors", consumer.cursors.size())
+            .end();
+        for (const index::CursorUpdate& cursor : consumer.cursors) {
+            DumpLine line = context_.printer.line(file_.name, offset, "cursor");
+            line.bytes("consumer", consumer.name);
+            if (!cursor.space.empty()) line.bytes("space", cursor.space);
+            if (!cursor.segment.empty()) line.bytes("segment", cursor.segment);
+            line.number("position", cursor.position.value).end();
+        }
     }
 
     void print(std::uint64_t offset, const segment::Change& change) {

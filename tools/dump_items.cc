@@ -1,5 +1,7 @@
 #include "tools/dump_items.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace braid::tools {
@@ -34,6 +36,39 @@ void add_names(const DumpContext& context, SegmentId segment, DumpLine& line) {
     line.bytes("name", name);
 }
 
+struct PrintChange {
+    DumpLine& line;
+
+    void operator()(const segment::SpaceNamed& named) const {
+        line.words("change", "space_named")
+            .number("space", named.space.value)
+            .bytes("name", named.name);
+    }
+    void operator()(const segment::SegmentNamed& named) const {
+        line.words("change", "segment_named")
+            .number("segment", named.segment.value)
+            .number("space", named.space.value)
+            .bytes("name", named.name);
+    }
+    void operator()(const segment::ConsumerMoved& moved) const {
+        line.words("change", "consumer_moved").bytes("consumer", moved.consumer);
+        if (!moved.space.empty()) line.bytes("space", moved.space);
+        if (!moved.segment.empty()) line.bytes("segment", moved.segment);
+        line.number("position", moved.position.value);
+    }
+    void operator()(const segment::ConsumerTaken& taken) const {
+        line.words("change", "consumer_taken").bytes("consumer", taken.consumer);
+    }
+    void operator()(const segment::ConsumerDeleted& deleted) const {
+        line.words("change", "consumer_deleted").bytes("consumer", deleted.consumer);
+    }
+    void operator()(const segment::TransactionNoted& noted) const {
+        line.words("change", "transaction_noted")
+            .words("id", id_in_hex(noted.id))
+            .checksum("fingerprint", noted.fingerprint);
+    }
+};
+
 void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offset, Bytes item) {
     const auto change = segment::read_change_item(item, context.store_seed);
     if (!change) return context.printer.problem(file.name, offset, change.error().message());
@@ -41,21 +76,16 @@ void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offse
     DumpLine line = context.printer.line(file.name, offset, "change");
     line.number("transaction", segment::change_transaction(item.data()).value)
         .flag("ends_transaction", prefix.ends_transaction());
-    if (const auto* space = std::get_if<segment::SpaceNamed>(&*change)) {
-        line.words("change", "space_named")
-            .number("space", space->space.value)
-            .bytes("name", space->name);
-    } else if (const auto* named = std::get_if<segment::SegmentNamed>(&*change)) {
-        line.words("change", "segment_named")
-            .number("segment", named->segment.value)
-            .number("space", named->space.value)
-            .bytes("name", named->name);
-    }
+    std::visit(PrintChange{line}, *change);
     line.end();
     context.learn(*change);
 }
 
 }  // namespace
+
+std::string id_in_hex(const TransactionId& id) {
+    return fmt::format("{:02x}", fmt::join(id, ""));
+}
 
 bool is_zero(Bytes bytes) noexcept {
     return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });

@@ -19,6 +19,9 @@ void dump_items(DumpContext& context, const DumpFile& file, std::uint64_t begin,
                                                       const DumpFile& file, std::uint64_t begin,
                                                       std::uint64_t end, std::size_t head_bytes);
 
+/// A transaction's id, two digits a byte.
+[[nodiscard]] std::string id_in_hex(const TransactionId& id);
+
 /// Whether all bytes of a range are zero.
 [[nodiscard]] bool is_zero(Bytes bytes) noexcept;
 

@@ -124,6 +124,11 @@ private:
             AppendOptions options{.metadata = metadata, .expect = expect::any()};
             if (record.sequence) options.expect = expect::sequence(*record.sequence);
             builder.append(record.space, record.segment, std::string_view(record.payload), options);
+            if (record.consumer.empty()) continue;
+            builder.set_consumer(record.consumer,
+                                 {std::string_view(record.consumer_space),
+                                  std::string_view(record.consumer_segment)},
+                                 record.consumer_position);
         }
         const auto receipt = builder.commit(arguments_.durability);
         if (!receipt) {

@@ -22,19 +22,36 @@ enum class Field : std::size_t {
     segment_base64,
     payload,
     payload_base64,
+    consumer,
+    consumer_space,
+    consumer_segment,
     metadata,
     metadata_list,
     sequence,
+    consumer_position,
     trx,
     position,
     timestamp,
     transaction,
 };
 
-constexpr std::array<std::string_view, 13> field_names = {
-    "space",          "space_base64", "segment",       "segment_base64", "payload",
-    "payload_base64", "metadata",     "metadata_list", "sequence",       "trx",
-    "position",       "timestamp",    "transaction"};
+constexpr std::array<std::string_view, 17> field_names = {"space",
+                                                          "space_base64",
+                                                          "segment",
+                                                          "segment_base64",
+                                                          "payload",
+                                                          "payload_base64",
+                                                          "consumer",
+                                                          "consumer_space",
+                                                          "consumer_segment",
+                                                          "metadata",
+                                                          "metadata_list",
+                                                          "sequence",
+                                                          "consumer_position",
+                                                          "trx",
+                                                          "position",
+                                                          "timestamp",
+                                                          "transaction"};
 
 constexpr std::string_view pair_key = "key";
 constexpr std::string_view pair_value = "value";
@@ -188,6 +205,13 @@ private:
             case Field::payload:
             case Field::payload_base64:
                 return take_bytes(record.payload, std::move(text), Field::payload_base64, ec);
+            case Field::consumer:
+            case Field::consumer_space:
+            case Field::consumer_segment:
+                (field_ == Field::consumer         ? record.consumer
+                 : field_ == Field::consumer_space ? record.consumer_space
+                                                   : record.consumer_segment) = std::move(text);
+                return true;
             case Field::trx:
                 record.trx = std::move(text);
                 return true;
@@ -234,6 +258,7 @@ private:
         }
         if (!natural) return wrong_type(ec);
         if (field_ == Field::sequence) record.sequence = Sequence(*natural);
+        if (field_ == Field::consumer_position) record.consumer_position = *natural;
         return true;
     }
 
@@ -266,6 +291,7 @@ private:
             case Field::trx:
                 return "a string or a number";
             case Field::sequence:
+            case Field::consumer_position:
             case Field::position:
             case Field::timestamp:
             case Field::transaction:
@@ -311,6 +337,8 @@ std::string check_record(const RecordHandler& line) {
     if (line.has(Field::metadata) && line.has(Field::metadata_list)) {
         return "\"metadata\" and \"metadata_list\" exclude each other";
     }
+    if (line.has(Field::consumer) != line.has(Field::consumer_position))
+        return "\"consumer\" and \"consumer_position\" go together";
     if (auto problem = check_name("space", line.record.space); !problem.empty()) return problem;
     return check_name("segment", line.record.segment);
 }

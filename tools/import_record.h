@@ -20,6 +20,11 @@ struct ImportRecord {
     std::vector<std::pair<std::string, std::string>> metadata;
     std::optional<Sequence> sequence;  ///< the one that it must get
     std::optional<std::string> trx;    ///< a number as it is written
+    /// A consumer whose cursor is set in the same transaction; empty: none.
+    std::string consumer;
+    std::string consumer_space;
+    std::string consumer_segment;
+    Position consumer_position;
 
     std::uint64_t line = 0;  ///< for messages
 

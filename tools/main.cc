@@ -31,6 +31,8 @@ public:
         add_segments();
         add_status();
         add_trim();
+        add_consumers();
+        add_consumer();
         add_stat();
         add_verify();
         add_repair();
@@ -50,7 +52,14 @@ private:
     template <class Arguments>
     CLI::App& add(const char* name, const char* does, std::shared_ptr<Arguments> arguments,
                   int (*body)(const Arguments&), const char* examples) {
-        CLI::App& command = *app_.add_subcommand(name, does);
+        return add_to(app_, name, does, arguments, body, examples);
+    }
+
+    template <class Arguments>
+    CLI::App& add_to(CLI::App& parent, const char* name, const char* does,
+                     std::shared_ptr<Arguments> arguments, int (*body)(const Arguments&),
+                     const char* examples) {
+        CLI::App& command = *parent.add_subcommand(name, does);
         command.callback(
             [this, arguments, body] { command_ = [arguments, body] { return body(*arguments); }; });
         command.footer(std::string("Examples:\n") + examples);
@@ -91,6 +100,8 @@ private:
     void add_segments();
     void add_status();
     void add_trim();
+    void add_consumers();
+    void add_consumer();
     void add_stat();
     void add_verify();
     void add_repair();
@@ -116,6 +127,9 @@ void CommandLine::add_import() {
         "  \"metadata_list\": [[\"key\",\"value\"],{\"key_base64\":\"/w==\",\"value\":\"text\"}]\n"
         "  \"sequence\": 42, the number that the record must get in its segment\n"
         "  \"trx\": text or number; consecutive lines with the same one are one transaction\n"
+        "  \"consumer\", \"consumer_space\", \"consumer_segment\": names, \"consumer_position\": "
+        "41;\n"
+        "  sets a consumer's cursor in the same transaction\n"
         "Bytes that aren't UTF-8: \"space_base64\", \"segment_base64\", \"payload_base64\".\n"
         "position, timestamp and transaction, as `braid read` prints them, are passed over.\n"
         "\n"
@@ -145,10 +159,23 @@ void CommandLine::add_append() {
         add("append", "Appends each line of stdin as a payload, durably; prints what it was given",
             arguments, run_append,
             "  echo 'hello' | braid append data greetings en\n"
-            "  printf 'a\\nb\\n' | braid append data letters latin --expect 1");
+            "  printf 'a\\nb\\n' | braid append data letters latin --expect 1\n"
+            "  echo paid | braid append data invoices 7 --if-last orders 7 3");
     add_segment_names(command, *arguments);
     command.add_option("--expect", arguments->expect,
                        "Sequence that the first line must get; the next ones follow on");
+    command
+        .add_option("--if-last", arguments->if_last,
+                    "SPACE SEGMENT N: only while that segment's last sequence is N; 0: it has none")
+        ->type_name("");
+    command
+        .add_option("--if-untouched", arguments->if_untouched,
+                    "SPACE SEGMENT POSITION: only while that segment has no entry beyond it")
+        ->type_name("");
+    command
+        .add_option("--if-consumer", arguments->if_consumer,
+                    "CONSUMER SPACE POSITION: only while it stands there")
+        ->type_name("");
 }
 
 void CommandLine::add_read() {
@@ -231,6 +258,44 @@ void CommandLine::add_trim() {
     add_segment_names(command, *arguments);
     command.add_option("--through", arguments->through, "Sequence of the last entry to give up")
         ->required();
+}
+
+void CommandLine::add_consumers() {
+    auto arguments = std::make_shared<ConsumersArguments>();
+    CLI::App& command =
+        add("consumers", "Lists the consumers by name: a line for each cursor, with its lag",
+            arguments, run_consumers, "  braid consumers data --after billing --limit 100");
+    command.add_option("--after", arguments->page.after, "Only names beyond this one");
+    command.add_option("--limit", arguments->page.limit, "Most consumers to print; 0: all");
+}
+
+void CommandLine::add_consumer() {
+    CLI::App& consumer = *app_.add_subcommand("consumer", "Looks at one consumer, or changes it");
+    consumer.require_subcommand(1);
+    const auto add_one = [&](const char* name, const char* does,
+                             int (*body)(const ConsumerArguments&), const char* examples) {
+        auto arguments = std::make_shared<ConsumerArguments>();
+        CLI::App& command = add_to(consumer, name, does, arguments, body, examples);
+        command.add_option("NAME", arguments->name, "The consumer's name")->required();
+        return std::pair(&command, arguments);
+    };
+    add_one("get", "Prints its cursors; exit code 4 if there is no such consumer", run_consumer_get,
+            "  braid consumer get data billing");
+    const auto [set, to] =
+        add_one("set", "Sets one of its cursors, durably; makes it if it is new", run_consumer_set,
+                "  braid consumer set data billing 1200 --space orders\n"
+                "  braid consumer set data billing 0 --space orders --backward");
+    set->add_option("POSITION", to->position, "Position of the last entry that is done with")
+        ->required();
+    auto* space = set->add_option("--space", to->space, "Of the cursor; none: the whole store");
+    set->add_option("--segment", to->segment, "Of the cursor; none: the whole space")->needs(space);
+    set->add_option("--expect", to->expect, "Only if it stands at this position");
+    set->add_option("--epoch", to->epoch, "Only if this is its owner's epoch");
+    set->add_flag("--backward", to->backward, "Let it go back");
+    const auto [remove, gone] =
+        add_one("delete", "Removes it with all its cursors, durably", run_consumer_delete,
+                "  braid consumer delete data billing");
+    remove->add_option("--epoch", gone->epoch, "Only if this is its owner's epoch");
 }
 
 void CommandLine::add_stat() {

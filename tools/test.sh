@@ -284,6 +284,7 @@ kills() {
     io=$(io_paths)
     suite 'kill test' build-release/tests/kill_test --io "$([ "$io" = posix ] && echo posix || echo both)"
     suite 'kill test, import' build-release/tests/import_kill_test --braid build-release/tools/braid
+    suite 'kill test, exactly once' tools/check-exactly-once.sh build-release/examples/exactly_once
 }
 
 # Needs to be root to mount what it fills; says what it had to leave out.

@@ -4,18 +4,22 @@
 
 namespace braid::crash {
 
-std::size_t History::submit(const PlannedTransaction& transaction) {
+std::size_t History::submit(const PlannedTransaction& transaction, Position durable) {
     const std::uint64_t before = transactions_.empty() ? 0 : transactions_.back().last_position;
-    transactions_.push_back({&transaction, before + transaction.records.size(), {}});
+    transactions_.push_back({&transaction, before + transaction.records.size(), durable, {}});
     return transactions_.size() - 1;
 }
 
 void History::sequenced(std::size_t index, const Receipt& receipt) {
     Planned& planned = transactions_.at(index);
-    if (receipt.last_position != planned.last_position)
+    if (receipt.transaction != index + 1)
+        throw Broken(fmt::format("transaction {} was told that it is {}", index + 1,
+                                 receipt.transaction.value));
+    const std::uint64_t last = planned.transaction->records.empty() ? 0 : planned.last_position;
+    if (receipt.last_position != last)
         throw Broken(fmt::format("transaction {} was told that it ends at position {}, not {}",
-                                 index + 1, receipt.last_position.value, planned.last_position));
-    planned.stamp = {receipt.transaction, receipt.timestamp};
+                                 index + 1, receipt.last_position.value, last));
+    if (last != 0) planned.stamp = {receipt.transaction, receipt.timestamp};
 }
 
 void History::refused(std::size_t index) {
@@ -24,10 +28,8 @@ void History::refused(std::size_t index) {
     transactions_.pop_back();
 }
 
-void History::durable_through(Position position) {
-    while (durable_ < transactions_.size() &&
-           transactions_[durable_].last_position <= position.value)
-        ++durable_;
+void History::durable_through(TransactionNumber transaction) {
+    durable_ = std::max(durable_, static_cast<std::size_t>(transaction.value));
 }
 
 void History::begin_trim(const std::string& space, const std::string& segment,
@@ -43,7 +45,8 @@ void History::end_trim(const std::string& space, const std::string& segment) {
 
 const PlannedRecord* History::record(std::uint64_t pick) const {
     if (transactions_.empty()) return nullptr;
-    return &transactions_[pick % transactions_.size()].transaction->records.front();
+    const auto& records = transactions_[pick % transactions_.size()].transaction->records;
+    return records.empty() ? nullptr : &records.front();
 }
 
 }  // namespace braid::crash

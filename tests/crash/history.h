@@ -30,7 +30,7 @@ public:
     };
 
     /// A commit begins: from now on it may be there. Returns its index.
-    std::size_t submit(const PlannedTransaction& transaction);
+    std::size_t submit(const PlannedTransaction& transaction, Position durable = {});
     /// What it was given.
     void sequenced(std::size_t index, const Receipt& receipt);
     /// It was refused, and is not to appear: nothing was given a number after it.
@@ -38,7 +38,7 @@ public:
     /// It was acknowledged durable, and so was all before it.
     void durable(std::size_t index) { durable_ = std::max(durable_, index + 1); }
     /// A watermark said so: readers that want durable entries only may have seen it.
-    void durable_through(Position position);
+    void durable_through(TransactionNumber transaction);
     void all_durable() { durable_ = transactions_.size(); }
     /// Entries of the segment up to that sequence may be gone from now on, and only if it was more
     /// than is gone already.
@@ -62,7 +62,8 @@ private:
     friend class StoreCheck;
     struct Planned {
         const PlannedTransaction* transaction = nullptr;
-        std::uint64_t last_position = 0;
+        std::uint64_t last_position = 0;  ///< of this one and those before
+        Position durable;                 ///< what its cursors were bounded by
         Stamp stamp;
     };
 

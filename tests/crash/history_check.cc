@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "tests/crash/history.h"
+#include "tests/crash/workload_run.h"
 
 namespace braid::crash {
 
@@ -36,6 +38,9 @@ private:
     using NamedStreams = std::vector<Named>;
 
     void find_cut();
+    void compare_consumers();
+    void compare_ids();
+    static void set_cursor(Consumer& consumer, const std::string& space, Position position);
     void expect();
     static Named& find(NamedStreams& streams, std::string_view space, std::string_view segment);
     void find_trims();
@@ -64,15 +69,15 @@ private:
 void StoreCheck::find_cut() {
     const std::uint64_t end = engine_.watermarks().committed().value;
     auto& all = history_.transactions_;
-    const auto at = std::find_if(all.begin(), all.end(), [&](const History::Planned& planned) {
-        return planned.last_position == end;
-    });
-    if (end != 0 && at == all.end())
+    found_ = engine_.watermarks().transaction_at(Level::committed).value;
+    if (found_ > all.size())
+        throw Broken(fmt::format("the store ends with transaction {} of {}", found_, all.size()));
+    const std::uint64_t expected = found_ == 0 ? 0 : all[found_ - 1].last_position;
+    if (end != expected)
         throw Broken(
-            fmt::format("position {}, where the store ends, isn't the end of a "
-                        "transaction",
-                        end));
-    found_ = end == 0 ? 0 : static_cast<std::size_t>(at - all.begin()) + 1;
+            fmt::format("position {}, where the store ends, isn't the end of transaction "
+                        "{}, {}",
+                        end, found_, expected));
     if (found_ < history_.durable_)
         throw Broken(fmt::format("lost: {} transactions were acknowledged durable, {} are there",
                                  history_.durable_, found_));
@@ -124,8 +129,9 @@ void StoreCheck::find_trims() {
 void StoreCheck::compare_stamp(const Entry& entry, const Expected& expected) {
     auto& planned = history_.transactions_;
     History::Stamp& stamp = planned[expected.transaction].stamp;
-    const History::Stamp before =
-        expected.transaction == 0 ? History::Stamp{} : planned[expected.transaction - 1].stamp;
+    History::Stamp before;  // of the last one that has records
+    for (std::size_t i = expected.transaction; i > 0 && before.transaction == 0; --i)
+        before = planned[i - 1].stamp;
     if (stamp.transaction == 0) stamp = {entry.transaction, entry.timestamp};
     if (entry.transaction != stamp.transaction || entry.timestamp != stamp.timestamp)
         throw Broken(fmt::format("{}: position {} has transaction {} at {}, told were {} at {}",
@@ -198,8 +204,61 @@ std::string StoreCheck::what() const {
     return fmt::format("{}/{}", reading_->space, reading_->segment);
 }
 
+/// The consumers, as the transactions that were found leave them.
+void StoreCheck::compare_consumers() {
+    using Kind = PlannedConsumer::Kind;
+    std::map<std::string, Consumer> expected;
+    for (std::size_t i = 0; i < found_; ++i) {
+        const History::Planned& planned = history_.transactions_[i];
+        for (const PlannedConsumer& one : planned.transaction->consumers) {
+            if (one.kind == Kind::remove) {
+                expected.erase(one.consumer);
+                continue;
+            }
+            Consumer& consumer = expected[one.consumer];
+            consumer.name = one.consumer;
+            if (one.kind == Kind::take) consumer.epoch = i + 1;
+            if (one.kind == Kind::move)
+                set_cursor(consumer, one.space, one.position % (planned.durable.value + 1));
+        }
+    }
+    const std::vector<std::string> names = engine_.consumer_names({}, no_limit);
+    if (names.size() != expected.size())
+        throw Broken(fmt::format("{} consumers instead of {}", names.size(), expected.size()));
+    for (const auto& [name, consumer] : expected)
+        if (engine_.consumer(name, Level::committed) != consumer)
+            throw Broken(fmt::format("consumer {} isn't where it should be", name));
+}
+
+/// Those that were found are known by their ids, and no others.
+void StoreCheck::compare_ids() {
+    for (std::size_t i = 0; i < history_.transactions_.size(); ++i) {
+        const History::Planned& planned = history_.transactions_[i];
+        if (planned.transaction->id == 0) continue;
+        const auto noted = engine_.noted(planned_id(*planned.transaction));
+        if (noted.has_value() != (i < found_))
+            throw Broken(fmt::format("transaction {} of {} is {} by its id", i + 1, found_,
+                                     noted ? "known" : "not known"));
+        const std::uint64_t records = planned.transaction->records.size();
+        const Position first = records == 0 ? 0 : planned.last_position - records + 1;
+        if (noted && (noted->transaction != i + 1 || noted->first_position != first ||
+                      noted->records != records))
+            throw Broken(fmt::format("transaction {} is known by its id as another", i + 1));
+    }
+}
+
+void StoreCheck::set_cursor(Consumer& consumer, const std::string& space, Position position) {
+    for (ConsumerCursor& cursor : consumer.cursors)
+        if (cursor.space == space) return void(cursor.position = position);
+    consumer.cursors.push_back({space, "", position});
+    std::sort(consumer.cursors.begin(), consumer.cursors.end(),
+              [](const auto& left, const auto& right) { return left.space < right.space; });
+}
+
 void StoreCheck::run() {
     find_cut();
+    compare_consumers();
+    compare_ids();
     find_trims();
     expect();
     EntryBounds all;

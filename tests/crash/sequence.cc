@@ -12,13 +12,15 @@ struct Kind {
     std::size_t to_first;   ///< bytes of a record for the first segment; 0: none
     std::size_t to_second;  ///< likewise the second one, in another space
     std::uint64_t pick;
+    bool moves = false;  ///< a consumer, too
 };
 
 /// Sizes so that the log rolls within three operations, and that pieces are made.
 constexpr std::array<Kind, sequence_kinds> kinds{{
     {Step::commit, 100, 0, 0},
+    {Step::commit, 0, 0, 0, true},
     {Step::commit, 5 * kib, 0, 0},
-    {Step::commit, 100, 100, 0},
+    {Step::commit, 100, 100, 0, true},
     {Step::commit, 3 * kib, 14 * kib, 0},
     {Step::commit_buffered, 0, 100, 0},
     {Step::commit_async, 100, 3 * kib, 0},
@@ -36,6 +38,8 @@ PlannedTransaction transaction_of(const Kind& kind, std::size_t number) {
         transaction.records.push_back({"s0", "g0", std::string(kind.to_first, letter), {}});
     if (kind.to_second != 0)
         transaction.records.push_back({"s1", "g0", std::string(kind.to_second, letter), "second"});
+    if (kind.moves)
+        transaction.consumers.push_back({PlannedConsumer::Kind::move, "c", "s0", number});
     return transaction;
 }
 
@@ -64,7 +68,7 @@ Workload make_sequence(std::uint64_t index) {
         workload.operations.push_back({kind.step, workload.transactions.size(), kind.pick});
         // One small move sends it off, so that the next one goes beside it.
         const bool send = kind.step == Step::commit_async;
-        if (kind.to_first != 0 || kind.to_second != 0)
+        if (kind.to_first != 0 || kind.to_second != 0 || kind.moves)
             workload.transactions.push_back(transaction_of(kind, workload.transactions.size()));
         if (send) workload.operations.push_back({Step::step_log, 0, 0});
     }

@@ -71,6 +71,18 @@ PlannedTransaction random_transaction(Random& random, std::uint64_t& number) {
     return transaction;
 }
 
+/// Positions are taken modulo what is durable by then. Every other one goes without records.
+void add_consumers(Random& random, PlannedTransaction& transaction) {
+    using Kind = PlannedConsumer::Kind;
+    constexpr Kind kinds[] = {Kind::move, Kind::move, Kind::move, Kind::take, Kind::remove};
+    if (random.below(3) != 0) return;
+    if (random.flip()) transaction.records.clear();
+    for (std::uint64_t i = 0; i <= random.below(3); ++i)
+        transaction.consumers.push_back({kinds[random.below(std::size(kinds))],
+                                         fmt::format("c{}", random.below(3)),
+                                         fmt::format("s{}", random.below(2)), random.next()});
+}
+
 Step random_step(Random& random) {
     constexpr Step steps[] = {
         Step::commit,       Step::commit,          Step::commit,
@@ -117,8 +129,11 @@ Workload make_workload(std::uint64_t seed) {
         Operation operation{styled_step(random, style), workload.transactions.size(),
                             random.next()};
         if (style == Style::slow_drain && operation.step == Step::step_drain) operation.pick = 0;
-        if (writes(operation.step))
+        if (writes(operation.step)) {
             workload.transactions.push_back(random_transaction(random, number));
+            add_consumers(random, workload.transactions.back());
+            if (random.flip()) workload.transactions.back().id = workload.transactions.size();
+        }
         workload.operations.push_back(operation);
         // One small move sends a batch off while others are under way.
         if (operation.step == Step::commit_async && random.below(3) != 0)
@@ -145,6 +160,9 @@ std::string describe(const Workload& workload, const Operation& operation) {
     if (!writes(operation.step)) return words;
     for (const PlannedRecord& record : workload.transactions[operation.transaction].records)
         words += fmt::format(" {}/{}({})", record.space, record.segment, record.payload.size());
+    constexpr const char* kinds[] = {"moves", "takes", "removes"};
+    for (const PlannedConsumer& one : workload.transactions[operation.transaction].consumers)
+        words += fmt::format(" {} {}", kinds[static_cast<std::size_t>(one.kind)], one.consumer);
     return words;
 }
 

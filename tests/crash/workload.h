@@ -18,8 +18,19 @@ struct PlannedRecord {
     std::string metadata;  ///< value of one pair; empty: no metadata
 };
 
+/// What a transaction does to a consumer, beside appending or alone.
+struct PlannedConsumer {
+    enum class Kind : std::uint8_t { move, take, remove };
+    Kind kind = Kind::move;
+    std::string consumer;
+    std::string space;
+    std::uint64_t position = 0;
+};
+
 struct PlannedTransaction {
     std::vector<PlannedRecord> records;
+    std::vector<PlannedConsumer> consumers{};
+    std::uint64_t id = 0;  ///< of the caller's; 0: none
 };
 
 enum class Step : std::uint8_t {
@@ -56,7 +67,7 @@ struct Workload {
 
 /// All sequences of up to three operations over two segments, each with 1, 2 and 4 batches in
 /// flight: there are so many, and this is one.
-inline constexpr std::uint64_t sequence_kinds = 11;
+inline constexpr std::uint64_t sequence_kinds = 12;
 inline constexpr std::uint64_t sequence_count =
     sequence_kinds * (1 + sequence_kinds * (1 + sequence_kinds));
 inline constexpr std::uint64_t sequence_runs = 3 * sequence_count;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 namespace braid::crash {
 namespace {
 
@@ -12,7 +14,25 @@ void must(const Result<T>& result, std::string_view what) {
 
 }  // namespace
 
-void fill(TransactionBody& body, const PlannedTransaction& planned) {
+TransactionId planned_id(const PlannedTransaction& planned) {
+    TransactionId id{};
+    std::memcpy(id.data(), &planned.id, sizeof planned.id);
+    return id;
+}
+
+void fill(TransactionBody& body, const PlannedTransaction& planned, Position durable) {
+    if (planned.id != 0) body.set_id(planned_id(planned));
+    MoveOptions anyhow;
+    anyhow.backward = true;
+    anyhow.any_epoch = true;
+    for (const PlannedConsumer& one : planned.consumers) {
+        if (one.kind == PlannedConsumer::Kind::take)
+            body.take_consumer(one.consumer);
+        else if (one.kind == PlannedConsumer::Kind::remove)
+            body.delete_consumer(one.consumer, anyhow);
+        else
+            body.set_consumer(one.consumer, one.space, one.position % (durable.value + 1), anyhow);
+    }
     for (const PlannedRecord& record : planned.records) {
         const KeyValue pair{"key", record.metadata};
         AppendOptions options;
@@ -27,7 +47,8 @@ WorkloadRun::~WorkloadRun() {
 
 History WorkloadRun::promised() const {
     History history = history_;
-    if (engine_ != nullptr) history.durable_through(engine_->watermarks().durable());
+    if (engine_ != nullptr)
+        history.durable_through(engine_->watermarks().transaction_at(Level::durable));
     return history;
 }
 
@@ -52,15 +73,17 @@ void WorkloadRun::close() {
     must(engine_->close(), "closing");
     history_.all_durable();
     if (callbacks_due_ != 0) throw Broken("closed with a callback outstanding");
-    engine_.reset();
+    // Where a fault is planted something may still be in flight, to files of the engine's.
     log_queue_.reset();
     drain_queue_.reset();
+    engine_.reset();
 }
 
 void WorkloadRun::commit(const PlannedTransaction& planned, Durability durability) {
     TransactionBody body(workload_.options);
-    fill(body, planned);
-    const std::size_t index = history_.submit(planned);
+    const Position durable = engine_->watermarks().durable();
+    fill(body, planned, durable);
+    const std::size_t index = history_.submit(planned, durable);
     const auto receipt = engine_->commit(body, durability);
     must(receipt, "a commit");
     history_.sequenced(index, *receipt);
@@ -69,8 +92,9 @@ void WorkloadRun::commit(const PlannedTransaction& planned, Durability durabilit
 
 void WorkloadRun::commit_async(const PlannedTransaction& planned) {
     TransactionBody body(workload_.options);
-    fill(body, planned);
-    const std::size_t index = history_.submit(planned);
+    const Position durable = engine_->watermarks().durable();
+    fill(body, planned, durable);
+    const std::size_t index = history_.submit(planned, durable);
     ++callbacks_due_;
     engine_->commit_async(
         body,
@@ -165,7 +189,7 @@ void WorkloadRun::note_what_is_served_as_durable() {
     const Result<Entry>* entry = reader->next();
     if (entry == nullptr) return;
     must(*entry, "reading the newest durable entry");
-    history_.durable_through((*entry)->position);
+    history_.durable_through((*entry)->transaction);
 }
 
 void WorkloadRun::run() {

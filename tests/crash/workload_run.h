@@ -45,7 +45,9 @@ private:
     std::string broken_;  // by a callback, which can't throw
 };
 
-/// Adds a planned transaction's records.
-void fill(TransactionBody& body, const PlannedTransaction& planned);
+/// A planned transaction's id.
+[[nodiscard]] TransactionId planned_id(const PlannedTransaction& planned);
+/// Adds all of a planned transaction; cursors stand at or before what is durable.
+void fill(TransactionBody& body, const PlannedTransaction& planned, Position durable = {});
 
 }  // namespace braid::crash

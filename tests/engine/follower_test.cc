@@ -148,17 +148,17 @@ TEST_CASE("S-20 the lag of a cursor is what reading from it gives") {
     in_every_state(mixed(80), [](Store& store) {
         const std::uint64_t end = store.stat().committed.value;
         for (std::uint64_t after = 0; after <= end; ++after) {
-            CHECK(must(store.lag(after)) == end - after);
+            CHECK(must(store.lag({}, after)) == end - after);
             for (const char* space : {"sp", "rare", "none"}) {
                 CHECK(must(store.lag(space, after)) ==
                       entries(store.read_space(space, {.after = after})).size());
-                CHECK(must(store.lag(space, "sg1", after)) ==
+                CHECK(must(store.lag({space, "sg1"}, after)) ==
                       entries(store.read_segment(space, "sg1", {.after = after})).size());
             }
         }
-        CHECK(code(store.lag(end + 1)) == Errc::out_of_range);
+        CHECK(code(store.lag({}, end + 1)) == Errc::out_of_range);
         CHECK(code(store.lag("sp", end + 1)) == Errc::out_of_range);
-        CHECK(code(store.lag("sp", "sg1", end + 1)) == Errc::out_of_range);
+        CHECK(code(store.lag({"sp", "sg1"}, end + 1)) == Errc::out_of_range);
     });
 }
 
@@ -173,7 +173,8 @@ TEST_CASE("S-20 the lag over many drains, and of a trimmed segment") {
         CHECK(must(fixture->lag("sp", after)) ==
               entries(fixture->read_space("sp", {.after = after})).size());
     must(fixture->trim("sp", "sg0", 20));
-    CHECK(must(fixture->lag("sp", "sg0", 0)) == entries(fixture->read_segment("sp", "sg0")).size());
+    CHECK(must(fixture->lag({"sp", "sg0"}, 0)) ==
+          entries(fixture->read_segment("sp", "sg0")).size());
 }
 
 TEST_CASE("concurrent: eight followers get every position of eight writers exactly once") {

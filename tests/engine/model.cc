@@ -9,7 +9,7 @@ namespace braid::test {
 
 namespace {
 
-bool is_met(const Expectation& expect, std::uint64_t length) {
+bool is_met(const Expectation& expect, std::uint64_t length, std::uint64_t last_position) {
     switch (expect.kind) {
         case Expectation::Kind::any:
             return true;
@@ -19,6 +19,8 @@ bool is_met(const Expectation& expect, std::uint64_t length) {
             return length > 0;
         case Expectation::Kind::sequence:
             return expect.next.value == length + 1;
+        case Expectation::Kind::untouched:
+            return last_position <= expect.since.value;
     }
     return false;
 }
@@ -47,7 +49,11 @@ ModelOutcome Model::commit(const ModelTransaction& transaction) {
     ModelOutcome outcome;
     judge(transaction, outcome);
     outcome.conflict = !outcome.refused_by.empty();
-    if (!outcome.conflict && !transaction.appends.empty()) take(transaction, outcome);
+    if (outcome.conflict || (transaction.appends.empty() && transaction.moves.empty()))
+        return outcome;
+    outcome.transaction = ++last_transaction_;
+    if (!transaction.appends.empty()) take(transaction, outcome);
+    move(transaction);
     return outcome;
 }
 
@@ -63,15 +69,19 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
         const Name name{condition.space, condition.segment};
         // A demand for anything judges nothing.
         if (condition.expect.kind != Expectation::Kind::any) asked.insert(name);
-        if (!is_met(condition.expect, length(segments_, name))) refused.insert(name);
+        if (!is_met(condition.expect, length(segments_, name),
+                    newest(condition.space, condition.segment).position))
+            refused.insert(name);
     }
     Lengths lengths = segments_;
     for (const ModelAppend& append : transaction.appends) {
         const Name name{append.space, append.segment};
         std::uint64_t& so_far = lengths[name];
-        if (!is_met(append.expect, so_far)) refused.insert(name);
+        if (!is_met(append.expect, so_far, newest(append.space, append.segment).position))
+            refused.insert(name);
         ++so_far;
     }
+    judge_moves(transaction, refused);
     outcome.refused_by.assign(refused.begin(), refused.end());
     const std::set<Name>& judged = refused.empty() ? asked : refused;
     for (const Seen& entry : entries_) {
@@ -79,8 +89,35 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
     }
 }
 
+/// Against the consumers as they stand before the transaction.
+void Model::judge_moves(const ModelTransaction& transaction, std::set<Name>& refused) const {
+    for (const ModelMove& move : transaction.moves) {
+        if (move.kind == ModelMove::Kind::take) continue;
+        const auto known = consumers_.find(move.consumer);
+        const ModelConsumer consumer = known == consumers_.end() ? ModelConsumer() : known->second;
+        const Name source{move.space, move.segment};
+        const std::uint64_t stands = length(consumer.cursors, source);
+        const bool is_set = move.kind == ModelMove::Kind::set;
+        if (move.epoch != consumer.epoch || (is_set && move.expect && *move.expect != stands) ||
+            (is_set && move.position < stands && !move.backward))
+            refused.insert(source);
+    }
+}
+
+void Model::move(const ModelTransaction& transaction) {
+    for (const ModelMove& move : transaction.moves) {
+        if (move.kind == ModelMove::Kind::remove) {
+            consumers_.erase(move.consumer);
+            continue;
+        }
+        ModelConsumer& consumer = consumers_[move.consumer];
+        if (move.kind == ModelMove::Kind::take) consumer.epoch = last_transaction_;
+        if (move.kind == ModelMove::Kind::set)
+            consumer.cursors[{move.space, move.segment}] = move.position;
+    }
+}
+
 void Model::take(const ModelTransaction& transaction, ModelOutcome& outcome) {
-    outcome.transaction = ++last_transaction_;
     outcome.first_position = entries_.size() + 1;
     std::vector<Name> order;
     for (const ModelAppend& append : transaction.appends) {

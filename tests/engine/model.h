@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,19 +28,40 @@ struct ModelCondition {
     Expectation expect;
 };
 
+/// What a transaction does to a consumer.
+struct ModelMove {
+    enum class Kind : std::uint8_t { set, take, remove };
+    Kind kind = Kind::set;
+    std::string consumer;
+    std::string space;
+    std::string segment;
+    std::uint64_t position = 0;
+    std::uint64_t epoch = 0;
+    std::optional<std::uint64_t> expect;
+    bool backward = false;
+};
+
+/// A consumer: its owner's epoch, and its cursors by space and segment.
+struct ModelConsumer {
+    std::uint64_t epoch = 0;
+    std::map<std::pair<std::string, std::string>, std::uint64_t> cursors;
+};
+
 struct ModelTransaction {
     std::vector<ModelCondition> conditions;
     std::vector<ModelAppend> appends;
+    std::vector<ModelMove> moves;
 };
 
 /// What a commit must answer.
 struct ModelOutcome {
     bool conflict = false;
-    /// With a conflict: the segments with a demand that is not met, in no order.
+    /// With a conflict: the segments, and the sources of cursors, with a demand that is not met, in
+    /// no order.
     std::vector<std::pair<std::string, std::string>> refused_by;
     /// The newest position that the answer was judged on.
     std::uint64_t judged_on = 0;
-    /// Without one; all 0 if there was nothing to write.
+    /// Without one; all 0 if there was nothing to write, all but the first if there was no append.
     std::uint64_t transaction = 0;
     std::uint64_t first_position = 0;
     std::uint64_t last_position = 0;
@@ -89,6 +111,10 @@ public:
     [[nodiscard]] const Seen& at(std::uint64_t position) const { return entries_[position - 1]; }
     [[nodiscard]] std::uint64_t last_position() const noexcept { return entries_.size(); }
     [[nodiscard]] std::uint64_t last_transaction() const noexcept { return last_transaction_; }
+    /// Those that exist, by name.
+    [[nodiscard]] const std::map<std::string, ModelConsumer>& consumers() const noexcept {
+        return consumers_;
+    }
     [[nodiscard]] std::uint64_t segment_count() const noexcept { return segments_.size(); }
     /// 0 where it is missing.
     [[nodiscard]] std::uint64_t last_sequence(const std::string& space,
@@ -105,11 +131,14 @@ private:
     static std::uint64_t length(const Lengths& lengths, const Name& name);
 
     void judge(const ModelTransaction& transaction, ModelOutcome& outcome) const;
+    void judge_moves(const ModelTransaction& transaction, std::set<Name>& refused) const;
     void take(const ModelTransaction& transaction, ModelOutcome& outcome);
+    void move(const ModelTransaction& transaction);
 
     std::vector<Seen> entries_;
     Lengths segments_;
     Lengths trimmed_;
+    std::map<std::string, ModelConsumer> consumers_;
     std::uint64_t last_transaction_ = 0;
 };
 

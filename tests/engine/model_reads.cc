@@ -335,6 +335,7 @@ void ModelRun::stat() {
     check(stat.unknown_files.empty(),
           stat.unknown_files.empty() ? "" : "stat: an unknown file: " + stat.unknown_files.front());
     check(stat.torn_bytes == 0, "stat: a torn tail: " + stat.torn_tail);
+    compare_consumers();
 }
 
 void ModelRun::verify() {

@@ -167,8 +167,12 @@ ModelTransaction ModelRun::random_transaction(Random& random) {
         const std::string space = random_name(random, true);
         const std::string segment = random_name(random, false);
         const std::uint64_t length = model_.last_sequence(space, segment);
-        transaction.conditions.push_back(
-            {space, segment, random_expectation(random, length, random.percent(75))});
+        Expectation expect = random_expectation(random, length, random.percent(75));
+        if (random.percent(30)) {
+            const std::uint64_t newest = model_.newest(space, segment).position;
+            expect = expect::untouched(random.percent(75) ? newest + random.below(3) : newest / 2);
+        }
+        transaction.conditions.push_back({space, segment, expect});
     }
     const std::uint64_t count = random.percent(50) ? random.between(1, 3) : random.below(21);
     const std::uint64_t wrong = random.percent(10) ? random.below(count + 1) : count;
@@ -190,6 +194,7 @@ ModelTransaction ModelRun::random_transaction(Random& random) {
                             : random_expectation(random, length, i != wrong);
         transaction.appends.push_back(std::move(append));
     }
+    if (random.percent(25)) add_moves(random, transaction);
     return transaction;
 }
 
@@ -204,9 +209,11 @@ void ModelRun::build(Transaction& target, const ModelTransaction& transaction) c
         options.expect = append.expect;
         target.append(append.space, append.segment, append.payload, options);
     }
+    build_moves(target, transaction);
 }
 
 void ModelRun::commit(Random& random) {
+    if (!noted_.empty() && random.percent(5)) return repeat(random);
     commit_transaction(random, random_transaction(random));
 }
 
@@ -227,6 +234,12 @@ void ModelRun::commit_transaction(Random& random, ModelTransaction transaction) 
     const Durability durability = random.percent(40) ? Durability::durable : Durability::buffered;
     const bool async = random.percent(25);
     const ModelOutcome outcome = error ? ModelOutcome() : model_.commit(transaction);
+    if (outcome.transaction != 0 && random.percent(20)) {
+        TransactionId id{};
+        for (auto& byte : id) byte = static_cast<std::uint8_t>(random.next());
+        target.set_id(id);
+        note(id, transaction, outcome);
+    }
     tell("commit{}{}: {} appends, {} conditions: {}", async ? " async" : "",
          durability == Durability::durable ? " durable" : " buffered", transaction.appends.size(),
          transaction.conditions.size(),
@@ -302,7 +315,7 @@ void ModelRun::check_receipt(const Receipt& receipt, const ModelOutcome& outcome
     };
     check(ranges == outcome.ranges, fmt::format("sequences in the receipt:{}; expected{}",
                                                 text(ranges), text(outcome.ranges)));
-    if (outcome.transaction == 0) return;
+    if (outcome.last_position == 0) return;
     if (const auto problem = model_.learn_timestamp(outcome.transaction, receipt.timestamp.value)) {
         throw Mismatch(*problem);
     }

@@ -77,6 +77,12 @@ private:
         std::optional<Errc> error;
         Durability durability;
     };
+    /// A transaction that was committed with an id.
+    struct Noted {
+        TransactionId id;
+        ModelTransaction transaction;
+        ModelOutcome outcome;
+    };
     struct OpenReader {
         Reader reader;
         std::vector<std::uint64_t> expected;
@@ -100,6 +106,13 @@ private:
     void commit(Random& random);
     void commit_many(Random& random);
     void commit_transaction(Random& random, ModelTransaction transaction);
+    // model_consumers.cc
+    void add_moves(Random& random, ModelTransaction& transaction);
+    void build_moves(Transaction& target, const ModelTransaction& transaction) const;
+    void note(const TransactionId& id, const ModelTransaction& transaction,
+              const ModelOutcome& outcome);
+    void repeat(Random& random);
+    void compare_consumers();
     void build(Transaction& target, const ModelTransaction& transaction) const;
     ModelTransaction random_transaction(Random& random);
     Expectation random_expectation(Random& random, std::uint64_t length, bool right) const;
@@ -162,6 +175,7 @@ private:
     std::uint64_t acknowledged_ = 0;  ///< at least this much must be visible
     std::uint64_t durable_ = 0;       ///< and at least this much at the durable level
     std::vector<Pending> pending_;
+    std::deque<Noted> noted_;  // the last ones
     std::optional<Store> store_;
     std::optional<Store> viewer_;
     std::vector<OpenReader> readers_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tests/crash/workload_run.h"
 #include "tests/faults/failing_allocation.h"
 #include "tests/sim/shelter.h"
@@ -62,7 +64,8 @@ void FaultRun::let_go() {
 
 History FaultRun::promised() const {
     History history = history_;
-    if (engine_ != nullptr) history.durable_through(engine_->watermarks().durable());
+    if (engine_ != nullptr)
+        history.durable_through(engine_->watermarks().transaction_at(Level::durable));
     return history;
 }
 
@@ -319,7 +322,11 @@ void FaultRun::check_served(History::Reads reads) const {
 /// Single questions, all of them about the first segment that was written.
 void FaultRun::look_around() {
     if (workload_.transactions.empty()) return;
-    const crash::PlannedRecord& record = workload_.transactions.front().records.front();
+    const auto with_records =
+        std::find_if(workload_.transactions.begin(), workload_.transactions.end(),
+                     [](const PlannedTransaction& one) { return !one.records.empty(); });
+    if (with_records == workload_.transactions.end()) return;
+    const crash::PlannedRecord& record = with_records->records.front();
     const auto ask = [&](const auto& question, std::string_view what) {
         const auto answer = in_engine(question);
         if (!answer) judge(answer.error(), what);

@@ -52,6 +52,10 @@ public:
         PlannedTransaction transaction;
         for (std::size_t i = 0; i < count; ++i)
             transaction.records.push_back(record(bytes, segment));
+        // Every other one moves a consumer as well, and has made it before.
+        using Kind = crash::PlannedConsumer::Kind;
+        if (number_ % 2 == 0) transaction.consumers = {{Kind::move, "c", "s0", number_}};
+        transaction.id = number_;
         return transaction;
     }
     [[nodiscard]] PlannedTransaction one(std::size_t bytes, std::size_t segment = 0) {

@@ -57,7 +57,7 @@ TEST_CASE("a touched segment costs some 20 bytes at most") {
 }
 
 TEST_CASE("an entry of unknown type is of a newer version") {
-    for (const std::uint64_t type : {std::uint64_t{16}, std::uint64_t{99}, ~std::uint64_t{0}}) {
+    for (const std::uint64_t type : {std::uint64_t{20}, std::uint64_t{99}, ~std::uint64_t{0}}) {
         const auto result = with_entry(type, {});
         REQUIRE_FALSE(result);
         CHECK(result.error().code() == Errc::unsupported_version);
@@ -93,13 +93,25 @@ TEST_CASE("numbers that are too wide and bytes left in an entry are corrupt") {
     CHECK_FALSE(with_entry(4, content));
 }
 
+TEST_CASE("a consumer without a name, or with a segment but no space, is corrupt") {
+    const auto with_consumer = [](const char* name, const char* space, const char* segment) {
+        index::CatalogRecord record;
+        record.consumers = {{name, 0, {{space, segment, 1}}}};
+        return index::decode_catalog_body(CatalogRecordKind::drain, body_of(record));
+    };
+    CHECK(with_consumer("a", "", ""));
+    CHECK(with_consumer("a", "b", "c"));
+    CHECK_FALSE(with_consumer("", "b", "c"));
+    CHECK_FALSE(with_consumer("a", "", "c"));
+}
+
 TEST_CASE("random entries never crash the decoder") {
     const std::uint64_t start = test::fresh_seed();
     CAPTURE(start);
     std::mt19937_64 random(start);
     for (int i = 0; i < 20'000; ++i) {
         const auto content = test::random_bytes(random, random() % 100);
-        static_cast<void>(with_entry(random() % 11, content));
+        static_cast<void>(with_entry(random() % 20, content));
         static_cast<void>(index::decode_catalog_body(CatalogRecordKind::drain, content));
     }
 }
@@ -111,5 +123,8 @@ TEST_CASE("the bytes of a known body are what the format says") {
           "bc0501e1078080a8b1e39fe7cb178180a8b1e39fe7cb17062306bc05bc0f1208"
           "000002020c14030080888080200100800e0cef010202df070ea7010107280202"
           "80c00140ac02bc0506c80f88776655443322110200008020bc050003ce0fffff"
-          "ffffffffffff08090314a00684070be60609020107");
+          "ffffffffffff08090314a00684070be606090201071024"
+          "0762696c6c696e672802066f726465727300de070573746f636b01610004676f"
+          "6e6500001238010203000000000000000000000000004d000000000000003c88"
+          "0e04ff000000000000000000000000000000ffffffffffffffff02870e00");
 }

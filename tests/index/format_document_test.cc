@@ -54,6 +54,9 @@ CatalogRecord record_as_stated(const DocumentExample& page) {
                         number("section_last_position"), number("section_last_checksum")}};
     record.trims = {{number("trim_segment"), number("trim_through"), number("trim_position")}};
     record.pack_trims = {{number32("trimmed_pack"), number("trimmed_records")}};
+    record.consumers = {{page.text("consumer"),
+                         number("epoch"),
+                         {{page.text("cursor_space"), "", number("cursor_position")}}}};
     return record;
 }
 

@@ -29,6 +29,8 @@ inline index::CatalogRecord sample_drain(std::uint64_t number) {
                        {2, pack, 12352, 4096, 700, 0, 1, 1000, ~std::uint64_t{0}}};
     record.trims = {{3, 20, 800}, {900, 11, 870}};
     record.pack_trims = {{pack, 7}};
+    record.consumers = {{"billing", 40, {{"orders", "", 990}, {"stock", "a", 0}}}, {"gone", 0, {}}};
+    record.noted = {{{1, 2, 3}, 77, 30, 900, 4}, {{255}, ~std::uint64_t{0}, 31, 0, 0}};
     return record;
 }
 
@@ -62,6 +64,9 @@ inline index::CatalogRecord extreme_record() {
         {max, max32, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
     record.trims = {{max, max, max}, {}};
     record.pack_trims = {{max32, max}, {}};
+    const std::string longest(255, 'x');
+    record.consumers = {{longest, max, {{longest, longest, max}, {}}}};
+    record.noted = {{{}, max, max, max, max}, {}, {{}, 1, 2, 3, 4}};
     return record;
 }
 

@@ -23,11 +23,20 @@ std::vector<std::byte> item_of(const Change& change) {
 
 const Change space_named = segment::SpaceNamed{5, "orders"};
 const Change segment_named = segment::SegmentNamed{300, 5, std::string("any\0bytes\xff", 10)};
+const Change consumer_moved =
+    segment::ConsumerMoved{"billing", "orders", std::string("\0\xff", 2), 12345};
+const Change all_changes[] = {space_named,
+                              segment_named,
+                              consumer_moved,
+                              segment::ConsumerMoved{"billing", "", "", 0},
+                              segment::ConsumerTaken{std::string(255, 'c')},
+                              segment::ConsumerDeleted{"billing"},
+                              segment::TransactionNoted{{1, 2, 255}, 77}};
 
 }  // namespace
 
 TEST_CASE("changes come back from items") {
-    for (const Change& change : {space_named, segment_named}) {
+    for (const Change& change : all_changes) {
         const auto item = item_of(change);
         CHECK(item.size() % 8 == 0);
         const auto found = segment::look(item);
@@ -41,7 +50,7 @@ TEST_CASE("changes come back from items") {
 }
 
 TEST_CASE("every flipped bit and every cut of a change is noticed") {
-    for (const Change& change : {space_named, segment_named}) {
+    for (const Change& change : {space_named, segment_named, consumer_moved}) {
         auto item = item_of(change);
         for (std::size_t bit = 0; bit < item.size() * 8; ++bit) {
             CAPTURE(bit);
@@ -62,7 +71,7 @@ TEST_CASE("a change of another store is damaged") {
 }
 
 TEST_CASE("a change of a type that is reserved is of a newer version") {
-    const auto result = segment::decode_change_body(ItemType::consumer_moved, {});
+    const auto result = segment::decode_change_body(ItemType::segment_trimmed, {});
     REQUIRE_FALSE(result);
     CHECK(result.error().code() == Errc::unsupported_version);
 }
@@ -84,6 +93,13 @@ TEST_CASE("a body with bytes left, a bad name or no id is corrupt") {
     CHECK(code(segment::SpaceNamed{1, std::string(256, 'n')}, false) == Errc::corrupt);
     CHECK(code(segment::SegmentNamed{1, 0, "a"}, false) == Errc::corrupt);
     CHECK(code(segment::SegmentNamed{0, 1, "a"}, false) == Errc::corrupt);
+    CHECK(code(consumer_moved, false) == std::nullopt);
+    CHECK(code(consumer_moved, true) == Errc::corrupt);
+    CHECK(code(segment::ConsumerMoved{"", "a", "b", 1}, false) == Errc::corrupt);
+    CHECK(code(segment::ConsumerMoved{"a", "", "b", 1}, false) == Errc::corrupt);
+    CHECK(code(segment::ConsumerMoved{"a", std::string(256, 'n'), "", 1}, false) == Errc::corrupt);
+    CHECK(code(segment::ConsumerTaken{""}, false) == Errc::corrupt);
+    CHECK(code(segment::ConsumerDeleted{"a"}, true) == Errc::corrupt);
 }
 
 TEST_CASE("random bodies never crash the decoder") {
@@ -92,7 +108,8 @@ TEST_CASE("random bodies never crash the decoder") {
     std::mt19937_64 random(start);
     for (int i = 0; i < 20'000; ++i) {
         const auto bytes = test::random_bytes(random, random() % 40);
-        for (const ItemType type : {ItemType::space_named, ItemType::segment_named})
+        for (const ItemType type : {ItemType::space_named, ItemType::segment_named,
+                                    ItemType::consumer_moved, ItemType::consumer_taken})
             static_cast<void>(segment::decode_change_body(type, bytes));
         static_cast<void>(segment::read_change_item(bytes, seed));
     }

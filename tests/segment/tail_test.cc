@@ -41,7 +41,7 @@ public:
     void drain(std::size_t index) {
         drained = nodes_[index]->last_sequence();
         // What is drained may be gone: nobody is to look at it.
-        taken_ = arena_.take_through(nodes_[index]->last_position(), position_);
+        taken_ = arena_.take_through(nodes_[index]->last_position(), 0, position_);
         first = index + 1;
     }
 
@@ -129,4 +129,14 @@ TEST_CASE("what is drained of a tail is neither found nor looked at") {
 }
 
 }  // namespace
+TEST_CASE("a chunk is kept for the items of a transaction that has no frames") {
+    segment::Arena arena(4096);
+    segment::Chunk& chunk = arena.chunk_for(64, 0, 1);
+    chunk.add_items(64);
+    chunk.note(5);
+    chunk.publish();
+    CHECK(arena.take_through(0, 4, 0).empty());
+    CHECK(arena.take_through(0, 5, 0).size() == 1);
+}
+
 }  // namespace braid::test

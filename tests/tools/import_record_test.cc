@@ -40,6 +40,18 @@ TEST_CASE("the smallest line is a space, a segment and a payload") {
     CHECK_FALSE(record.trx.has_value());
 }
 
+TEST_CASE("a line may set a consumer's cursor") {
+    const auto record =
+        parsed(with(R"("consumer":"billing","consumer_space":"orders","consumer_position":41)"));
+    CHECK(record.consumer == "billing");
+    CHECK(record.consumer_space == "orders");
+    CHECK(record.consumer_segment.empty());
+    CHECK(record.consumer_position == 41);
+    CHECK(problem(with(R"("consumer":"billing")")).find("go together") != std::string::npos);
+    CHECK(problem(with(R"("consumer":"b","consumer_position":"1")")).find("0 or more") !=
+          std::string::npos);
+}
+
 TEST_CASE("text keeps every character, escaped or not") {
     const auto record =
         parsed(R"({"space":"s","segment":"g","payload":"a\u0000\n\"\u00e9é\ud83d\ude00"})");

@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <braid/processor.hpp>
 #include <braid/reader.hpp>
 #include <braid/transaction.hpp>
 
@@ -187,6 +188,15 @@ private:
     std::atomic<std::uint64_t> call_{0};
 };
 
+inline Result<std::uint64_t> run_processor(Processor& processor, const ProcessBatch& process,
+                                           std::chrono::nanoseconds timeout) {
+    try {
+        return processor.run_once(process, timeout);
+    } catch (const std::bad_alloc&) {
+        return Error(Errc::io, "out of memory", ENOMEM);
+    }
+}
+
 }  // namespace detail
 
 /// Commits like `Transaction::commit_async`, for any completion token of Boost.Asio; the handler's
@@ -236,6 +246,32 @@ auto async_next(Follower& follower, CompletionToken&& token) {
             std::allocate_shared<Operation>(allocator, std::move(handler), *followed)->start();
         },
         token, &follower);
+}
+
+/// Runs `Processor::run_once` for any completion token; the handler's signature is
+/// `void(Result<std::uint64_t>)`. Waiting, `process` and the commit are done by a thread of Asio's
+/// system executor; the handler is called on its associated executor, which counts as busy until
+/// then. The processor must stay where it is, untouched, until the handler is called. Can't be
+/// cancelled: choose a short `timeout`, and call it again. What `process` throws ends the program;
+/// where memory runs out, the handler gets `io` with ENOMEM.
+template <class CompletionToken>
+auto async_run_once(Processor& processor, ProcessBatch process, std::chrono::nanoseconds timeout,
+                    CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(Result<std::uint64_t>)>(
+        [](auto handler, Processor* run, ProcessBatch called, std::chrono::nanoseconds longest) {
+            auto executor = boost::asio::prefer(boost::asio::get_associated_executor(handler),
+                                                boost::asio::execution::outstanding_work.tracked);
+            boost::asio::post(boost::asio::system_executor(),
+                              [handler = std::move(handler), executor = std::move(executor), run,
+                               called = std::move(called), longest]() mutable {
+                                  auto done = detail::run_processor(*run, called, longest);
+                                  boost::asio::post(executor, [handler = std::move(handler),
+                                                               done = std::move(done)]() mutable {
+                                      std::move(handler)(std::move(done));
+                                  });
+                              });
+        },
+        token, &processor, std::move(process), timeout);
 }
 
 }  // namespace braid

@@ -3,10 +3,12 @@
 /// Braid: an embedded store for append-only event streams. This header is the whole interface.
 
 #include <braid/check.hpp>
+#include <braid/consumer.hpp>
 #include <braid/entry.hpp>
 #include <braid/error.hpp>
 #include <braid/histogram.hpp>
 #include <braid/options.hpp>
+#include <braid/processor.hpp>
 #include <braid/reader.hpp>
 #include <braid/repair.hpp>
 #include <braid/result.hpp>

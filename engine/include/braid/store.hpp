@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <braid/consumer.hpp>
 #include <braid/options.hpp>
 #include <braid/reader.hpp>
 #include <braid/result.hpp>
@@ -78,17 +79,30 @@ public:
     /// All zero where the segment is missing.
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
-    /// How many committed entries lie beyond a cursor: in the store, a space, or a segment. What is
-    /// trimmed counts, but not in a segment. No entry is read but, in a segment, those on the way
-    /// of a search by halves. `out_of_range` for a cursor beyond the end; zero for what is missing.
-    [[nodiscard]] Result<std::uint64_t> lag(Position after) const;
-    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, Position after) const;
-    [[nodiscard]] Result<std::uint64_t> lag(std::string_view space, std::string_view segment,
-                                            Position after) const;
     /// Names with a committed entry, in unsigned byte order.
     [[nodiscard]] Result<std::vector<std::string>> spaces(const Page& page = {}) const;
     [[nodiscard]] Result<std::vector<std::string>> segments(std::string_view space,
                                                             const Page& page = {}) const;
+
+    /// A consumer, or none. Consumers are durable cursors that the store keeps: set them in the
+    /// transaction that holds what came of the entries, and both are there or neither is.
+    [[nodiscard]] Result<std::optional<Consumer>> consumer(std::string_view name,
+                                                           Level level = Level::committed) const;
+    /// Names of consumers, in unsigned byte order.
+    [[nodiscard]] Result<std::vector<std::string>> consumers(const Page& page = {}) const;
+    /// `Transaction::set_consumer` in a durable transaction of its own.
+    Result<Receipt> set_consumer(std::string_view consumer, const Source& source, Position position,
+                                 const MoveOptions& options = {});
+    /// Takes a consumer over, durably; see `Transaction::take_consumer`. Its moves must name the
+    /// epoch from now on.
+    Result<Epoch> take_consumer(std::string_view consumer);
+    /// Removes a consumer, durably. `not_found` if there is none.
+    Result<void> delete_consumer(std::string_view consumer, const MoveOptions& options = {});
+    /// How many committed entries of the source lie beyond the cursor and are still there: what a
+    /// reader from there would give. Counted without reading entries, but for a search by halves in
+    /// a segment, and where some of a space or the store are trimmed: then they are read.
+    /// `out_of_range` for a cursor beyond the end; 0 for what is missing.
+    [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
 
     /// Waits until everything committed before the call is durable.
     Result<void> sync();

@@ -34,14 +34,17 @@ enum class Errc : std::uint8_t {
 /// The code's name as written above.
 std::string_view to_string(Errc code) noexcept;
 
-/// A condition that was not met: what was asked for and what is there.
+/// A condition that was not met: what was asked for and what is there. On a segment, or, where
+/// `consumer` is set, on that consumer (space and segment then name the cursor, if it is about
+/// one).
 struct Conflict {
     std::string space;
     std::string segment;
-    std::string required;  ///< in words, such as "sequence 42" or "no entry"
-    Sequence
-        required_sequence;  ///< the sequence that the first record would have had (0: none asked)
-    Sequence found;         ///< the sequence that it would get now: the segment's last + 1
+    std::string required;        ///< in words, such as "sequence 42", "no entry" or "epoch 7"
+    Sequence required_sequence;  ///< of a segment: that the first record would have had (0: none)
+    Sequence found;              ///< of a segment: that it would get now, the segment's last + 1
+    std::string consumer{};
+    std::string actual{};  ///< in words, as `required`, such as "sequence 40" or "epoch 9"
 };
 
 /// What retention has left behind a cursor that is too old.

@@ -45,6 +45,9 @@ using Sequence = Number<struct SequenceKind>;
 using Position = Number<struct PositionKind>;
 /// A transaction's number: strictly increasing along position.
 using TransactionNumber = Number<struct TransactionKind>;
+/// Which owner of a consumer: the number of the transaction that took it over, so it rises with
+/// each and never comes again; 0 before the first.
+using Epoch = Number<struct EpochKind>;
 /// Nanoseconds since the Unix epoch, given at commit, never decreasing along position.
 using Timestamp = Number<struct TimestampKind>;
 /// Identifies a segment in its store for good; never used again after a delete.
@@ -54,6 +57,9 @@ using SpaceId = Number<struct SpaceKind>;
 
 /// A store's identity, made when it is created.
 using Uuid = std::array<std::uint8_t, 16>;
+
+/// A caller's name for a transaction, so that it can be committed again without being done twice.
+using TransactionId = std::array<std::uint8_t, 16>;
 
 /// Bytes of somebody else's; a view.
 using Bytes = std::span<const std::byte>;

@@ -1,0 +1,167 @@
+// Processor: what comes of each entry is there exactly once.
+#include <fmt/format.h>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <braid/asio.hpp>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/engine/store_fixture.h"
+
+namespace braid::test {
+namespace {
+
+/// Writes the position of each entry to out/all.
+Result<void> note(ProcessorInput& batch, Transaction& output) {
+    while (const Entry* entry = batch.next())
+        output.append("out", "all", fmt::format("{}", entry->position.value));
+    return {};
+}
+
+Processor open_processor(Store& store, std::uint64_t batch_records = 7) {
+    ProcessorOptions options;
+    options.batch_records = batch_records;
+    return must(Processor::open(store, "p", "in", options));
+}
+
+/// Until nothing is left; returns how many batches it took.
+std::uint64_t run(Processor& processor) {
+    std::uint64_t batches = 0;
+    while (must(processor.run_once(note)) != 0) ++batches;
+    return batches;
+}
+
+/// Each entry of `in` is noted once, in order.
+void check_noted(Store& store) {
+    std::vector<std::string> expected;
+    for (const Seen& entry : entries(store.read_space("in")))
+        expected.push_back(fmt::format("{}", entry.position));
+    CHECK(payloads(entries(store.read_segment("out", "all"))) == expected);
+}
+
+}  // namespace
+
+TEST_CASE("a processor goes through what is there in batches, and goes on where it stood") {
+    with_every_size([](StoreFixture& store) {
+        must_append(*store, "in", "a", 1, 50);
+        must_append(*store, "else", "a", 1, 50);
+        {
+            Processor processor = open_processor(*store);
+            CHECK(run(processor) == 8);
+            CHECK(processor.cursor() == 50);
+            CHECK(must(processor.run_once(note)) == 0);
+        }
+        must_append(*store, "in", "b", 1, 10);
+        store.reopen();
+        Processor processor = open_processor(*store);
+        CHECK(run(processor) == 2);
+        check_noted(*store);
+        CHECK(must(store->lag("in", processor.cursor())) == 0);
+    });
+}
+
+TEST_CASE("a batch that fails or throws is processed again, and nothing of it was written") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 20);
+    Processor processor = open_processor(*store);
+    CHECK(must(processor.run_once(note)) == 7);
+    const auto failed =
+        processor.run_once([](ProcessorInput& batch, Transaction& output) -> Result<void> {
+            static_cast<void>(note(batch, output));
+            return Error(Errc::cancelled, "not now");
+        });
+    CHECK(code(failed) == Errc::cancelled);
+    const ProcessBatch throws = [](ProcessorInput& batch, Transaction& output) -> Result<void> {
+        static_cast<void>(note(batch, output));
+        throw std::runtime_error("thrown");
+    };
+    CHECK_THROWS_AS(static_cast<void>(processor.run_once(throws)), std::runtime_error);
+    CHECK(processor.cursor() == 7);
+    run(processor);
+    check_noted(*store);
+}
+
+TEST_CASE("only what the function takes of a batch counts as done") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 20);
+    Processor processor = open_processor(*store);
+    CHECK(must(processor.run_once([](ProcessorInput&, Transaction& output) -> Result<void> {
+              output.append("out", "all", "never");
+              return {};
+          })) == 0);
+    CHECK(must(processor.run_once([](ProcessorInput& batch, Transaction& output) -> Result<void> {
+              output.append("out", "all", fmt::format("{}", batch.next()->position.value));
+              return {};
+          })) == 1);
+    CHECK(processor.cursor() == 1);
+    run(processor);
+    check_noted(*store);
+}
+
+TEST_CASE("a processor whose consumer was taken over is refused, and what it wrote is not there") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 20);
+    Processor old = open_processor(*store);
+    CHECK(must(old.run_once(note)) == 7);
+    Processor fresh = open_processor(*store);
+    CHECK(fresh.epoch() > old.epoch());
+    CHECK(code(old.run_once(note)) == Errc::conflict);
+    run(fresh);
+    CHECK(code(old.run_once(note)) == std::nullopt);  // nothing is left
+    check_noted(*store);
+}
+
+TEST_CASE("a processor of a segment, and of the whole store") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 5);
+    must_append(*store, "in", "b", 1, 5);
+    std::uint64_t count = 0;
+    const ProcessBatch counts = [&](ProcessorInput& batch, Transaction&) -> Result<void> {
+        while (batch.next() != nullptr) ++count;
+        return {};
+    };
+    Processor segment = must(Processor::open(*store, "s", {"in", "b"}));
+    CHECK(must(segment.run_once(counts)) == 5);
+    CHECK(segment.cursor() == 10);
+    Processor all = must(Processor::open(*store, "s", {}));
+    CHECK(must(all.run_once(counts)) == 10);
+    CHECK(must(store->consumer("s"))->cursors.size() == 2);
+    CHECK(code(Processor::open(*store, "s", {"", "b"})) == Errc::invalid_argument);
+    CHECK(code(Processor::open(*store, "s", {}, {.batch_records = 0})) == Errc::invalid_argument);
+}
+
+TEST_CASE("what a killed processor had acknowledged is not done again") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 100);
+    for (int kill = 0; kill < 5; ++kill)
+        store.in_killed_process([](Store& one) {
+            auto processor = Processor::open(one, "p", "in", {.batch_records = 7});
+            return processor && processor->run_once(note) && processor->run_once(note);
+        });
+    Processor processor = open_processor(*store);
+    CHECK(processor.cursor() == 70);
+    run(processor);
+    check_noted(*store);
+}
+
+TEST_CASE("asio threads: a processor runs on a thread of the pool") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 20);
+    Processor processor = open_processor(*store, 100);
+    boost::asio::io_context context;
+    std::optional<Result<std::uint64_t>> done;
+    const auto this_thread = std::this_thread::get_id();
+    async_run_once(processor, note, std::chrono::seconds(0),
+                   boost::asio::bind_executor(context, [&](Result<std::uint64_t> result) {
+                       CHECK(std::this_thread::get_id() == this_thread);
+                       done = std::move(result);
+                   }));
+    context.run();
+    REQUIRE(done);
+    CHECK(must(*std::move(done)) == 20);
+    check_noted(*store);
+}
+
+}  // namespace braid::test
