@@ -117,8 +117,8 @@ public:
     /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);
     /// The same for the log thread, in small steps: as much of it as the use of this file asks for.
-    /// False if that is done. Blocks for one write. Without memory it is an error, so that whoever
-    /// calls goes on to write what is due.
+    /// False if that is done. Blocks for one write, and in the last step for a sync. Without memory
+    /// it is an error, so that whoever calls goes on to write what is due.
     [[nodiscard]] Result<bool> prepare_some() noexcept;
     /// What the catalog holds now: log files are free.
     void drained(TransactionNumber transaction);

@@ -133,6 +133,8 @@ Result<void> GroupCommit::shrink() {
         ready_.pop_back();
     }
     if (writer_capacity_ > spare_bytes_max) {
+        // So that neither a large free file nor one half made is what is taken next.
+        if (auto trimmed = files_.trim(spare_bytes_max); !trimmed) return trimmed;
         auto small = files_.take(spare_bytes_max / 4);
         if (!small) return small.error();
         writer_->roll(*blocking_queue_, std::move(*small));

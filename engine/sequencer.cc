@@ -53,8 +53,9 @@ bool is_met(const Expectation& expectation, Sequence last, Position position) {
 void Sequencer::resolve(TransactionBody& body) const {
     for (TransactionBody::Target& target : body.targets()) {
         if (target.state != nullptr) continue;
-        if (target.in == nullptr) target.in = table_.find_space(target.space);
-        if (target.in != nullptr) target.state = table_.find(*target.in, target.segment);
+        if (target.in_space == nullptr) target.in_space = table_.find_space(target.space);
+        if (target.in_space != nullptr)
+            target.state = table_.find(*target.in_space, target.segment);
     }
 }
 

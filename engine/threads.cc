@@ -76,8 +76,11 @@ std::uint64_t EngineThreads::log_turn(io::Queue& queue) {
     engine_.log_thread_idle_ = false;
     GroupCommit& group = *engine_.group_;
     std::uint64_t timeout = forever;
-    const auto fills = group.prepare_some();
-    if (!fills || *fills) timeout = fills ? 0 : retry_ns;
+    const auto has_more_to_fill = group.prepare_some();
+    if (!has_more_to_fill)
+        timeout = retry_ns;
+    else if (*has_more_to_fill)
+        timeout = 0;
     if (group.wants_drain()) engine_.drain_signal_.raise();
     const std::uint64_t now = engine_.monotonic_ns();
     if (group.lead_due(queue, now)) return 0;

@@ -65,7 +65,7 @@ std::uint32_t TransactionBody::add_target(std::string_view space, std::string_vi
     Target& target = targets_[used_targets_];
     target.records = 0;
     if (target.space != space) {
-        target.in = nullptr;
+        target.in_space = nullptr;
         target.state = nullptr;
         target.space = space;
     }

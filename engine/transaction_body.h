@@ -27,7 +27,7 @@ public:
         std::string segment;
         std::uint64_t records = 0;  ///< appended to it here
         // Found by the commit; they stay true of the names for good.
-        SpaceState* in = nullptr;
+        SpaceState* in_space = nullptr;
         SegmentState* state = nullptr;
     };
     /// A demand on a target as it stands when `before` records of this transaction are in it.

@@ -37,5 +37,25 @@ TEST_CASE("the log's next file is filled as this one is used, and whole when a q
     must(engine->close());
 }
 
+TEST_CASE("a close leaves little log, though a large next file is half made") {
+    sim::SimDisk disk(1);
+    const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
+    const auto queue = must(disk.make_queue(8, nullptr));
+    // Into the file of 8 MiB, where a tenth of the next one is made.
+    while (!disk.exists("log.new") || disk.contents("log.new").size() < 2 << 20 ||
+           engine->stat().log_bytes < 8 << 20) {
+        TransactionBody body(engine->options());
+        body.append("sp", "a", as_bytes(std::string(100 << 10, 'x')), {});
+        must(engine->commit(body, Durability::buffered));
+        for (int i = 0; i < 16; ++i) engine->step_log(*queue);
+    }
+    must(engine->close());
+    CHECK_FALSE(disk.exists("log.new"));
+    std::uint64_t log_bytes = 0;
+    for (const std::string& name : disk.names())
+        if (name.starts_with("log-")) log_bytes += disk.contents(name).size();
+    CHECK(log_bytes <= 4 << 20);
+}
+
 }  // namespace
 }  // namespace braid::test

@@ -97,10 +97,10 @@ void ModelRun::open(Random& random) {
     options_ = random_options(random);
     tell(
         "open: log file {}, tails {}, chunk {}, piece {}, own file {}, flush {} ms, "
-        "log sync {}",
+        "log sync {}, commit path {}",
         options_.log_file_bytes, options_.tail_bytes_max, options_.arena_chunk_bytes,
         options_.piece_bytes_min, options_.segment_file_bytes, options_.flush_interval.count(),
-        static_cast<int>(options_.log_sync));
+        static_cast<int>(options_.log_sync), static_cast<int>(options_.commit_path));
     Result<Store> opened = Store::open(directory_.path(), options_);
     if (!opened) throw Mismatch("open: " + opened.error().message());
     store_ = *std::move(opened);

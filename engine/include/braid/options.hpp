@@ -63,6 +63,8 @@ struct Options {
     std::uint64_t log_file_bytes = std::uint64_t{64} << 20;
     /// Bound on all log files; at least 4 × log_file_bytes. Bounds recovery time.
     std::uint64_t log_bytes_max = std::uint64_t{256} << 20;
+    /// For programs whose own threads mustn't write to disks; else `automatic` is as good or
+    /// better.
     CommitPath commit_path = CommitPath::automatic;
     /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
     std::uint32_t batches_in_flight = 1;
