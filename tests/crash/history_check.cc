@@ -230,15 +230,17 @@ void StoreCheck::compare_consumers() {
             throw Broken(fmt::format("consumer {} isn't where it should be", name));
 }
 
-/// Those that were found are known by their ids, and no others.
+/// Those that were found are known by their ids, and no others but what is on its way or, where
+/// writing the log failed, in doubt.
 void StoreCheck::compare_ids() {
     for (std::size_t i = 0; i < history_.transactions_.size(); ++i) {
         const History::Planned& planned = history_.transactions_[i];
         if (planned.transaction->id == 0) continue;
         const auto noted = engine_.noted(planned_id(*planned.transaction));
-        if (noted.has_value() != (i < found_))
+        const bool is_known = noted && noted->transaction <= TransactionNumber(found_);
+        if (is_known != (i < found_))
             throw Broken(fmt::format("transaction {} of {} is {} by its id", i + 1, found_,
-                                     noted ? "known" : "not known"));
+                                     is_known ? "known" : "not known"));
         const std::uint64_t records = planned.transaction->records.size();
         const Position first = records == 0 ? 0 : planned.last_position - records + 1;
         if (noted && (noted->transaction != i + 1 || noted->first_position != first ||

@@ -28,10 +28,12 @@ Options small_options() {
     return options;
 }
 
-/// Writes a workload down, operation by operation.
+/// Writes a workload down, operation by operation. Its transactions' ids come after `before`, so
+/// that they differ from those of a workload that the store has seen already.
 class Script {
 public:
-    explicit Script(Workload& workload) : workload_(workload) {
+    explicit Script(Workload& workload, std::size_t before = 0)
+        : workload_(workload), number_(before) {
         workload_.seed = 1;
         workload_.options = small_options();
     }
@@ -76,7 +78,7 @@ private:
     }
 
     Workload& workload_;
-    std::size_t number_ = 0;
+    std::size_t number_;
 };
 
 using Made = std::unique_ptr<FaultWorkload>;
@@ -263,7 +265,7 @@ Made recovery(Before how, ReadMode mode) {
                          mode == ReadMode::mapped ? "mapped" : "copied"));
     made->how = how;
     leave_behind(made->before);
-    Script script(made->work);
+    Script script(made->work, 100);
     made->work.options.read_mode = mode;
     script.then(Step::sync).commit(script.one(30)).then(Step::drain);
     return made;
@@ -273,7 +275,7 @@ Made reading(ReadMode mode) {
     Made made = make(fmt::format("reading, {}", mode == ReadMode::mapped ? "mapped" : "copied"));
     made->how = Before::closed;
     leave_behind(made->before);
-    Script script(made->work);
+    Script script(made->work, 100);
     made->work.options.read_mode = mode;
     made->work.options.open_files_max = 2;
     script.then(Step::sync).commit(script.records(3, 1500)).then(Step::drain);
