@@ -11,9 +11,9 @@ namespace {
 /// What a log file is never kept larger than after a clean close.
 constexpr std::uint64_t spare_bytes_max = 4 << 20;
 /// What of a new log file is filled in one go.
-constexpr std::uint64_t fill_step = 256 << 10;
+constexpr std::uint64_t fill_step = 64 << 10;
 /// The log thread looks after the next file whenever so much of this one has been used.
-constexpr std::uint64_t use_step = 64 << 10;
+constexpr std::uint64_t use_step = 32 << 10;
 
 }  // namespace
 
@@ -77,13 +77,13 @@ void GroupCommit::make_ready(std::list<wal::LogFiles::Taken> place,
     ready_.splice(ready_.end(), place);
 }
 
-/// The next file is filled at the pace at which this one is used, and is there when a quarter of it
-/// is: so that neither a flush nor whoever waits for the log thread waits for a long write, and a
-/// store that is hardly written takes hardly more disk.
+/// The next file is filled at the pace at which this one is used, and is there when three quarters
+/// of it are: so that neither a flush nor whoever waits for the log thread waits for a long write,
+/// and a store that is hardly written takes hardly more disk.
 std::uint64_t GroupCommit::filled_by_now(std::uint64_t capacity) const noexcept {
     const std::uint64_t whole = usable(assigned_capacity_);
     const double used = static_cast<double>(whole - assigned_room_) / static_cast<double>(whole);
-    const auto paced = static_cast<std::uint64_t>(4 * used * static_cast<double>(capacity));
+    const auto paced = static_cast<std::uint64_t>(used / 0.75 * static_cast<double>(capacity));
     return std::min(capacity, fill_step + paced);
 }
 

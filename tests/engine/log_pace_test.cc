@@ -5,7 +5,7 @@
 namespace braid::test {
 namespace {
 
-TEST_CASE("the log's next file is filled as this one is used, and whole when a quarter of it is") {
+TEST_CASE("the log's next file is filled as this one is used, and whole before it is full") {
     sim::SimDisk disk(1);
     const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
     const auto queue = must(disk.make_queue(8, nullptr));
@@ -13,7 +13,7 @@ TEST_CASE("the log's next file is filled as this one is used, and whole when a q
         return disk.exists("log.new") ? disk.contents("log.new").size() : 0;
     };
     const auto settle = [&] {
-        for (int i = 0; i < 64; ++i) engine->step_log(*queue);
+        for (int i = 0; i < 256; ++i) engine->step_log(*queue);
     };
     const auto append = [&](std::size_t bytes) {
         TransactionBody body(engine->options());
@@ -22,11 +22,11 @@ TEST_CASE("the log's next file is filled as this one is used, and whole when a q
         settle();
     };
     settle();
-    CHECK(filled() == 256 << 10);
+    CHECK(filled() == 64 << 10);
     const std::uint64_t log_files = engine->stat().log_files;
     // The file in use has 2 MiB: the creation left one of 1 MiB.
     for (std::uint64_t before = filled(), i = 0; i < 3; ++i) {
-        append(120 << 10);
+        append(450 << 10);
         CHECK(filled() > before);
         before = filled();
         CHECK(engine->stat().log_files == log_files);
@@ -41,8 +41,8 @@ TEST_CASE("a close leaves little log, though a large next file is half made") {
     sim::SimDisk disk(1);
     const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
     const auto queue = must(disk.make_queue(8, nullptr));
-    // Into the file of 8 MiB, where a tenth of the next one is made.
-    while (!disk.exists("log.new") || disk.contents("log.new").size() < 2 << 20 ||
+    // Into the file of 8 MiB, where a third of the next one is made.
+    while (!disk.exists("log.new") || disk.contents("log.new").size() < 5 << 20 ||
            engine->stat().log_bytes < 8 << 20) {
         TransactionBody body(engine->options());
         body.append("sp", "a", as_bytes(std::string(100 << 10, 'x')), {});
