@@ -103,14 +103,25 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     auto moved = drain_->step(queue, block);
     if (drain_->drains() == drains) return moved;
     group_->drained(storage_->transaction());
+    drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
     const std::scoped_lock lock(group_->mutex);
     drains_ = drain_->drains();
     drained_bytes_ = drain_->drained_bytes();
     return moved;
 }
 
+/// Only what is durable can be drained: while that is less than half of what is in memory it pays
+/// to wait, since a drain makes a pack however little there is. Positions stand for bytes.
+bool Engine::tails_want_drain() const noexcept {
+    if (arena_->bytes() <= options_.tail_bytes_max / 2) return false;
+    const std::uint64_t drained = drained_position_.load(std::memory_order_relaxed);
+    const std::uint64_t durable = watermarks_.durable().value;
+    const std::uint64_t committed = watermarks_.committed().value;
+    return durable - drained >= committed - durable;
+}
+
 bool Engine::wants_drain() const {
-    return arena_->bytes() > options_.tail_bytes_max / 2 || group_->wants_drain();
+    return tails_want_drain() || group_->wants_drain();
 }
 
 Result<void> Engine::drain_all(io::Queue& queue) {
@@ -239,7 +250,7 @@ void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std:
     const bool begins_batch = batch.body.bytes == item_bytes && due_ns != never;
     const bool is_left_to_it = !group_->is_led() && (begins_batch || due_ns == 0);
     if (is_left_to_it || log_thread_idle_.load()) log_signal_.raise();
-    if (arena_->bytes() > options_.tail_bytes_max / 2) drain_signal_.raise();
+    if (tails_want_drain()) drain_signal_.raise();
 }
 
 /// When the log thread is to write the batch. One that is due already needn't look at the clock.

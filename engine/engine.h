@@ -138,6 +138,7 @@ private:
     [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
+    [[nodiscard]] bool tails_want_drain() const noexcept;
     [[nodiscard]] bool wants_drain() const;
     /// Of the sequencer; nobody's where there is none.
     [[nodiscard]] std::unique_lock<std::mutex> lock_sequencer() const;
@@ -195,6 +196,7 @@ private:
     std::uint64_t drained_bytes_ = 0;  // likewise
     bool closing_ = false;             // likewise
     std::atomic<bool> closed_{false};
+    std::atomic<std::uint64_t> drained_position_{0};
     std::atomic<bool> log_thread_idle_{false};  // sleeps until a commit wakes it
     std::unique_ptr<EngineThreads> threads_;
 };

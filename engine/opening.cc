@@ -173,6 +173,7 @@ Result<void> Opening::load() {
     catalog_ = std::move(*catalog);
     engine_.identify(catalog_.store);
     const Storage& storage = *engine_.storage_;
+    engine_.drained_position_ = storage.drained().value;
     engine_.sequencer_->restore(storage.drained(), storage.transaction(), storage.timestamp());
     auto scan = wal::scan_log(disk_, catalog_.store, storage.transaction().value,
                               [&](Bytes body, const std::string& file, std::uint64_t offset) {

@@ -66,8 +66,8 @@ struct Options {
     /// For programs whose own threads mustn't write to disks; else `automatic` is as good or
     /// better.
     CommitPath commit_path = CommitPath::automatic;
-    /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
-    std::uint32_t batches_in_flight = 1;
+    /// Log batches written at once by the log thread, where full ones wait; 1 to 16.
+    std::uint32_t batches_in_flight = 4;
 
     /// Memory for entries that no drain has moved to packs and pieces yet; 16 KiB to 16 GiB.
     std::uint64_t tail_bytes_max = std::uint64_t{64} << 20;
