@@ -171,29 +171,53 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
     const bool was_incomplete = std::exchange(incomplete_, true);
     consumers_.push_back({kind, std::string(consumer), std::string(source.space),
                           std::string(source.segment), position, options});
-    const std::size_t before = changes_.size();
-    encode(consumers_.back());
-    bytes_ += changes_.size() - before;
+    const ConsumerChange& change = consumers_.back();
+    if (kind == ConsumerChange::Kind::move)
+        encode(segment::ConsumerMoved{change.consumer, change.space, change.segment, position});
+    if (kind == ConsumerChange::Kind::take) encode(segment::ConsumerTaken{change.consumer});
+    if (kind == ConsumerChange::Kind::remove) encode(segment::ConsumerDeleted{change.consumer});
     incomplete_ = was_incomplete;
+}
+
+void TransactionBody::grant_lease(std::string_view key, std::string_view holder,
+                                  std::uint64_t ttl_ns, std::uint64_t now_ns) {
+    if (const char* problem = name_problem(holder))
+        return fail(Errc::invalid_argument, fmt::format("the name of the holder {}", problem));
+    add_lease({.kind = LeaseChange::Kind::grant,
+               .key = std::string(key),
+               .holder = std::make_shared<const std::string>(holder),
+               .ttl_ns = ttl_ns,
+               .now_ns = now_ns});
+}
+
+void TransactionBody::release_lease(std::string_view key, LeaseToken token) {
+    add_lease({.kind = LeaseChange::Kind::release, .key = std::string(key), .token = token});
+}
+
+void TransactionBody::require_lease(std::string_view key, LeaseToken token) {
+    add_lease({.kind = LeaseChange::Kind::require, .key = std::string(key), .token = token});
+}
+
+void TransactionBody::add_lease(LeaseChange change) {
+    if (error_) return;
+    if (const char* problem = name_problem(change.key))
+        return fail(Errc::invalid_argument, fmt::format("the key of the lease {}", problem));
+    const bool was_incomplete = std::exchange(incomplete_, true);
+    leases_.push_back(std::move(change));
+    const LeaseChange& added = leases_.back();
+    if (added.kind == LeaseChange::Kind::grant)
+        encode(segment::LeaseGranted{added.key, *added.holder, added.ttl_ns});
+    if (added.kind == LeaseChange::Kind::release) encode(segment::LeaseReleased{added.key});
+    incomplete_ = was_incomplete;
+}
+
+void TransactionBody::encode(const segment::Change& change) {
+    const std::size_t before = changes_.size();
+    segment::encode_change_item(change, changes_);
+    bytes_ += changes_.size() - before;
     if (bytes_ > limits_.transaction_bytes_max)
         fail(Errc::too_large, fmt::format("the transaction is over transaction_bytes_max of {}",
                                           limits_.transaction_bytes_max));
-}
-
-void TransactionBody::encode(const ConsumerChange& change) {
-    switch (change.kind) {
-        case ConsumerChange::Kind::move:
-            return segment::encode_change_item(
-                segment::ConsumerMoved{change.consumer, change.space, change.segment,
-                                       change.position},
-                changes_);
-        case ConsumerChange::Kind::take:
-            return segment::encode_change_item(segment::ConsumerTaken{change.consumer}, changes_);
-        case ConsumerChange::Kind::remove:
-            return segment::encode_change_item(segment::ConsumerDeleted{change.consumer}, changes_);
-        case ConsumerChange::Kind::require:
-            return;
-    }
 }
 
 void TransactionBody::note_id() {
@@ -219,6 +243,7 @@ void TransactionBody::clear() noexcept {
     last_target_ = 0;
     demands_.clear();
     consumers_.clear();
+    leases_.clear();
     changes_.clear();
     id_.reset();
     id_change_.clear();
