@@ -13,18 +13,19 @@ namespace {
 
 using Cursor = ConsumerState::Cursor;
 
-const Cursor* find_cursor(const ConsumerState& state, std::string_view space,
-                          std::string_view segment) {
-    for (const Cursor& cursor : state.cursors)
-        if (cursor.space == space && cursor.segment == segment) return &cursor;
-    return nullptr;
+/// Index of the cursor that the change is about, as its state has it.
+std::size_t find_cursor(const ConsumerChange& change) {
+    if (change.state == nullptr) return ConsumerChange::no_cursor;
+    const auto& cursors = change.state->cursors;
+    for (std::size_t i = 0; i < cursors.size(); ++i)
+        if (cursors[i].space == change.space && cursors[i].segment == change.segment) return i;
+    return ConsumerChange::no_cursor;
 }
 
 /// Where the change finds the cursor.
 Position position_of(const ConsumerChange& change) {
-    if (change.state == nullptr) return 0;
-    const Cursor* cursor = find_cursor(*change.state, change.space, change.segment);
-    return cursor == nullptr ? Position(0) : cursor->position.newest().value_or(0);
+    if (change.cursor == ConsumerChange::no_cursor) return 0;
+    return change.state->cursors[change.cursor].position.newest().value_or(0);
 }
 
 /// Whether who stands there has yet to read what the segment gets.
@@ -71,6 +72,7 @@ void ConsumerTable::judge(ConsumerChange& change, std::vector<Conflict>& conflic
         conflicts.push_back(conflict_of(change, fmt::format("epoch {}", options.epoch.value),
                                         fmt::format("it is owned by epoch {}", epoch.value)));
     if (change.kind == Kind::take || change.kind == Kind::remove) return;
+    change.cursor = find_cursor(change);
     const Position position = position_of(change);
     const auto stands = [&] { return fmt::format("it stands at position {}", position.value); };
     if (options.expect && *options.expect != position)
@@ -90,12 +92,12 @@ void ConsumerTable::prepare(ConsumerChange& change) {
     if (change.kind == Kind::remove)
         for (Cursor& cursor : state.cursors) cursor.position.reserve();
     if (change.kind != Kind::move) return;
-    const Cursor* known = find_cursor(state, change.space, change.segment);
-    if (known == nullptr) {
+    // It may be new to the transaction's change before.
+    if (change.cursor == ConsumerChange::no_cursor) change.cursor = find_cursor(change);
+    if (change.cursor == ConsumerChange::no_cursor) {
+        change.cursor = state.cursors.size();
         state.cursors.push_back({change.space, change.segment, {}});
-        known = &state.cursors.back();
     }
-    change.cursor = static_cast<std::size_t>(known - state.cursors.data());
     state.cursors[change.cursor].position.reserve();
 }
 

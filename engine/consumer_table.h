@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <braid/consumer.hpp>
 #include <braid/error.hpp>
 #include <optional>
@@ -22,7 +23,7 @@ struct ConsumerState {
     std::string_view name;
     std::uint64_t listed_for = 0;  ///< the drain that will take it as changed
     Versioned<Epoch> epoch;
-    std::vector<Cursor> cursors;  ///< only grows
+    boost::container::small_vector<Cursor, 1> cursors;  ///< only grows
 
     [[nodiscard]] bool exists(TransactionNumber transaction) const noexcept;
     [[nodiscard]] TransactionNumber newest_change() const noexcept;
@@ -40,7 +41,8 @@ struct ConsumerChange {
     MoveOptions options{};
     // Found by the commit; true under the lock under which that was done.
     ConsumerState* state = nullptr;
-    std::size_t cursor = 0;
+    std::size_t cursor = no_cursor;
+    static constexpr std::size_t no_cursor = ~std::size_t{0};
 };
 
 /// Who is furthest behind in a segment.

@@ -70,11 +70,13 @@ ConsumerChange consumer_change(const segment::Change& change) {
 }  // namespace
 
 void Sequencer::resolve(TransactionBody& body) const {
+    std::optional<SegmentTable::Finder> finder;
     for (TransactionBody::Target& target : body.targets()) {
         if (target.state != nullptr) continue;
-        if (target.in_space == nullptr) target.in_space = table_.find_space(target.space);
+        if (!finder) finder.emplace(table_);
+        if (target.in_space == nullptr) target.in_space = finder->space(target.space);
         if (target.in_space != nullptr)
-            target.state = table_.find(*target.in_space, target.segment);
+            target.state = finder->segment(*target.in_space, target.segment);
     }
 }
 

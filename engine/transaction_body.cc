@@ -9,7 +9,7 @@ namespace {
 
 /// So many targets are looked through; beyond, a map is quicker.
 constexpr std::size_t searched_targets_max = 8;
-/// Memory of so many is kept for the next transaction.
+/// Memory of so many, and of so many changes of consumers, is kept for the next transaction.
 constexpr std::size_t kept_targets_max = 64;
 
 /// The space's length stands in front, so that no two pairs of names share a key.
@@ -169,13 +169,20 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
                     "a consumer's source has a name longer than 255 bytes, or a segment without "
                     "its space");
     const bool was_incomplete = std::exchange(incomplete_, true);
-    consumers_.push_back({kind, std::string(consumer), std::string(source.space),
-                          std::string(source.segment), position, options});
-    const ConsumerChange& change = consumers_.back();
+    if (used_consumers_ == consumers_.size()) consumers_.emplace_back();
+    ConsumerChange& change = consumers_[used_consumers_++];
+    change.kind = kind;
+    change.consumer = consumer;
+    change.space = source.space;
+    change.segment = source.segment;
+    change.position = position;
+    change.options = options;
     if (kind == ConsumerChange::Kind::move)
-        encode(segment::ConsumerMoved{change.consumer, change.space, change.segment, position});
-    if (kind == ConsumerChange::Kind::take) encode(segment::ConsumerTaken{change.consumer});
-    if (kind == ConsumerChange::Kind::remove) encode(segment::ConsumerDeleted{change.consumer});
+        encode(segment::ConsumerMove{consumer, source.space, source.segment, position});
+    if (kind == ConsumerChange::Kind::take)
+        encode(segment::Change(segment::ConsumerTaken{change.consumer}));
+    if (kind == ConsumerChange::Kind::remove)
+        encode(segment::Change(segment::ConsumerDeleted{change.consumer}));
     incomplete_ = was_incomplete;
 }
 
@@ -206,12 +213,14 @@ void TransactionBody::add_lease(LeaseChange change) {
     leases_.push_back(std::move(change));
     const LeaseChange& added = leases_.back();
     if (added.kind == LeaseChange::Kind::grant)
-        encode(segment::LeaseGranted{added.key, *added.holder, added.ttl_ns});
-    if (added.kind == LeaseChange::Kind::release) encode(segment::LeaseReleased{added.key});
+        encode(segment::Change(segment::LeaseGranted{added.key, *added.holder, added.ttl_ns}));
+    if (added.kind == LeaseChange::Kind::release)
+        encode(segment::Change(segment::LeaseReleased{added.key}));
     incomplete_ = was_incomplete;
 }
 
-void TransactionBody::encode(const segment::Change& change) {
+template <class Change>
+void TransactionBody::encode(const Change& change) {
     const std::size_t before = changes_.size();
     segment::encode_change_item(change, changes_);
     bytes_ += changes_.size() - before;
@@ -242,7 +251,8 @@ void TransactionBody::clear() noexcept {
     by_name_.clear();
     last_target_ = 0;
     demands_.clear();
-    consumers_.clear();
+    if (used_consumers_ > kept_targets_max) consumers_.clear();
+    used_consumers_ = 0;
     leases_.clear();
     changes_.clear();
     id_.reset();

@@ -72,7 +72,9 @@ public:
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
     /// What it does to consumers and demands of them.
-    [[nodiscard]] std::vector<ConsumerChange>& consumers() noexcept { return consumers_; }
+    [[nodiscard]] std::span<ConsumerChange> consumers() noexcept {
+        return {consumers_.data(), used_consumers_};
+    }
     /// What it does to leases and demands of them.
     [[nodiscard]] std::vector<LeaseChange>& leases() noexcept { return leases_; }
     /// Change records of what it does, in order, without their numbers.
@@ -86,7 +88,7 @@ public:
     /// Whether committing it writes anything.
     [[nodiscard]] bool writes() const noexcept { return records_ != 0 || !changes_.empty(); }
     [[nodiscard]] bool demands_anything() const noexcept {
-        return !demands_.empty() || !consumers_.empty() || !leases_.empty();
+        return !demands_.empty() || used_consumers_ != 0 || !leases_.empty();
     }
 
 private:
@@ -105,7 +107,8 @@ private:
                       Position position, const MoveOptions& options);
     void add_lease(LeaseChange change);
     /// Adds the change's record, which counts like a record of its bytes.
-    void encode(const segment::Change& change);
+    template <class Change>
+    void encode(const Change& change);
     void note_id();
     void fail(Errc code, std::string message);
     void demand(std::uint32_t target, Expectation expectation);
@@ -118,7 +121,8 @@ private:
     boost::unordered_flat_map<std::string, std::uint32_t> by_name_;  // of many targets only
     std::uint32_t last_target_ = 0;
     std::vector<Demand> demands_;
-    std::vector<ConsumerChange> consumers_;
+    std::vector<ConsumerChange> consumers_;  // likewise
+    std::size_t used_consumers_ = 0;
     std::vector<LeaseChange> leases_;
     std::vector<std::byte> changes_;
     std::optional<TransactionId> id_;

@@ -103,11 +103,14 @@ struct EncodeBody {
         writer.varint(named.space.value);
         writer.text(named.name);
     }
+    void operator()(const ConsumerMove& move) {
+        writer.text(move.consumer);
+        writer.text(move.space);
+        writer.text(move.segment);
+        writer.varint(move.position.value);
+    }
     void operator()(const ConsumerMoved& moved) {
-        writer.text(moved.consumer);
-        writer.text(moved.space);
-        writer.text(moved.segment);
-        writer.varint(moved.position.value);
+        (*this)(ConsumerMove{moved.consumer, moved.space, moved.segment, moved.position});
     }
     void operator()(const ConsumerTaken& taken) { writer.text(taken.consumer); }
     void operator()(const ConsumerDeleted& deleted) { writer.text(deleted.consumer); }
@@ -122,6 +125,21 @@ struct EncodeBody {
     }
     void operator()(const LeaseReleased& released) { writer.text(released.key); }
 };
+
+/// Appends an item whose body `encode_body` appends.
+template <class EncodeBytes>
+void encode_item(ItemType type, std::vector<std::byte>& out, EncodeBytes encode_body) {
+    const std::size_t begin = out.size();
+    out.resize(begin + change_header_bytes);
+    encode_body();
+    const std::size_t length = out.size() - begin;
+    out.resize(begin + padded(length));
+
+    ChangeHeader header{};
+    header.prefix.length = static_cast<std::uint32_t>(length);
+    header.prefix.type = static_cast<std::uint8_t>(type);
+    std::memcpy(out.data() + begin, &header, sizeof header);
+}
 
 }  // namespace
 
@@ -158,16 +176,11 @@ Result<Change> decode_change_body(ItemType type, Bytes body) {
 }
 
 void encode_change_item(const Change& change, std::vector<std::byte>& out) {
-    const std::size_t begin = out.size();
-    out.resize(begin + change_header_bytes);
-    encode_change_body(change, out);
-    const std::size_t length = out.size() - begin;
-    out.resize(begin + padded(length));
+    encode_item(change_type(change), out, [&] { encode_change_body(change, out); });
+}
 
-    ChangeHeader header{};
-    header.prefix.length = static_cast<std::uint32_t>(length);
-    header.prefix.type = static_cast<std::uint8_t>(change_type(change));
-    std::memcpy(out.data() + begin, &header, sizeof header);
+void encode_change_item(const ConsumerMove& move, std::vector<std::byte>& out) {
+    encode_item(ItemType::consumer_moved, out, [&] { EncodeBody{ByteWriter(out)}(move); });
 }
 
 void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,

@@ -87,8 +87,17 @@ void encode_change_body(const Change& change, std::vector<std::byte>& out);
 /// that this version doesn't know.
 [[nodiscard]] Result<Change> decode_change_body(ItemType type, Bytes body);
 
+/// What ConsumerMoved says, in views.
+struct ConsumerMove {
+    std::string_view consumer;
+    std::string_view space;
+    std::string_view segment;
+    Position position;
+};
+
 /// Appends a whole change item without its numbers, padded.
 void encode_change_item(const Change& change, std::vector<std::byte>& out);
+void encode_change_item(const ConsumerMove& move, std::vector<std::byte>& out);
 /// Writes transaction, flag and checksum into a built change item at `at`.
 void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,
                    std::uint64_t store_seed) noexcept;
