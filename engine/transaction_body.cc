@@ -24,6 +24,14 @@ const char* name_problem(std::string_view name) {
     return nullptr;
 }
 
+/// Where `step` throws, `incomplete` is true from then on.
+template <class Step>
+void complete(bool& incomplete, Step step) {
+    const bool before = std::exchange(incomplete, true);
+    step();
+    incomplete = before;
+}
+
 }  // namespace
 
 void TransactionBody::fail(Errc code, std::string message) {
@@ -92,9 +100,7 @@ void TransactionBody::demand(std::uint32_t target, Expectation expectation) {
 void TransactionBody::append(std::string_view space, std::string_view segment, Bytes payload,
                              const AppendOptions& options) {
     if (error_) return;
-    const bool was_incomplete = std::exchange(incomplete_, true);
-    add(space, segment, payload, options);
-    incomplete_ = was_incomplete;
+    complete(incomplete_, [&] { add(space, segment, payload, options); });
 }
 
 void TransactionBody::add(std::string_view space, std::string_view segment, Bytes payload,
@@ -127,9 +133,7 @@ void TransactionBody::add(std::string_view space, std::string_view segment, Byte
 void TransactionBody::require(std::string_view space, std::string_view segment,
                               Expectation expectation) {
     if (error_) return;
-    const bool was_incomplete = std::exchange(incomplete_, true);
-    add_demand(space, segment, expectation);
-    incomplete_ = was_incomplete;
+    complete(incomplete_, [&] { add_demand(space, segment, expectation); });
 }
 
 void TransactionBody::add_demand(std::string_view space, std::string_view segment,
@@ -141,21 +145,26 @@ void TransactionBody::add_demand(std::string_view space, std::string_view segmen
 
 void TransactionBody::set_consumer(std::string_view consumer, const Source& source,
                                    Position position, const MoveOptions& options) {
-    add_consumer(ConsumerChange::Kind::move, consumer, source, position, options);
+    complete(incomplete_, [&] {
+        add_consumer(ConsumerChange::Kind::move, consumer, source, position, options);
+    });
 }
 
 void TransactionBody::take_consumer(std::string_view consumer) {
-    add_consumer(ConsumerChange::Kind::take, consumer, {}, {}, {});
+    complete(incomplete_, [&] { add_consumer(ConsumerChange::Kind::take, consumer, {}, {}, {}); });
 }
 
 void TransactionBody::delete_consumer(std::string_view consumer, const MoveOptions& options) {
-    add_consumer(ConsumerChange::Kind::remove, consumer, {}, {}, options);
+    complete(incomplete_,
+             [&] { add_consumer(ConsumerChange::Kind::remove, consumer, {}, {}, options); });
 }
 
 void TransactionBody::require_consumer(std::string_view consumer, const Source& source,
                                        Position position) {
-    add_consumer(ConsumerChange::Kind::require, consumer, source, {},
-                 {.expect = position, .any_epoch = true});
+    complete(incomplete_, [&] {
+        add_consumer(ConsumerChange::Kind::require, consumer, source, {},
+                     {.expect = position, .any_epoch = true});
+    });
 }
 
 void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view consumer,
@@ -168,7 +177,6 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
         return fail(Errc::invalid_argument,
                     "a consumer's source has a name longer than 255 bytes, or a segment without "
                     "its space");
-    const bool was_incomplete = std::exchange(incomplete_, true);
     if (used_consumers_ == consumers_.size()) consumers_.emplace_back();
     ConsumerChange& change = consumers_[used_consumers_++];
     change.kind = kind;
@@ -183,40 +191,44 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
         encode(segment::Change(segment::ConsumerTaken{change.consumer}));
     if (kind == ConsumerChange::Kind::remove)
         encode(segment::Change(segment::ConsumerDeleted{change.consumer}));
-    incomplete_ = was_incomplete;
 }
 
 void TransactionBody::grant_lease(std::string_view key, std::string_view holder,
                                   std::uint64_t ttl_ns, std::uint64_t now_ns) {
-    if (const char* problem = name_problem(holder))
-        return fail(Errc::invalid_argument, fmt::format("the name of the holder {}", problem));
-    add_lease({.kind = LeaseChange::Kind::grant,
-               .key = std::string(key),
-               .holder = std::make_shared<const std::string>(holder),
-               .ttl_ns = ttl_ns,
-               .now_ns = now_ns});
+    if (error_) return;
+    complete(incomplete_, [&] {
+        if (const char* problem = name_problem(holder))
+            return fail(Errc::invalid_argument, fmt::format("the name of the holder {}", problem));
+        add_lease({.kind = LeaseChange::Kind::grant,
+                   .key = std::string(key),
+                   .holder = std::make_shared<const std::string>(holder),
+                   .ttl_ns = ttl_ns,
+                   .now_ns = now_ns});
+    });
 }
 
 void TransactionBody::release_lease(std::string_view key, LeaseToken token) {
-    add_lease({.kind = LeaseChange::Kind::release, .key = std::string(key), .token = token});
+    complete(incomplete_, [&] {
+        add_lease({.kind = LeaseChange::Kind::release, .key = std::string(key), .token = token});
+    });
 }
 
 void TransactionBody::require_lease(std::string_view key, LeaseToken token) {
-    add_lease({.kind = LeaseChange::Kind::require, .key = std::string(key), .token = token});
+    complete(incomplete_, [&] {
+        add_lease({.kind = LeaseChange::Kind::require, .key = std::string(key), .token = token});
+    });
 }
 
 void TransactionBody::add_lease(LeaseChange change) {
     if (error_) return;
     if (const char* problem = name_problem(change.key))
         return fail(Errc::invalid_argument, fmt::format("the key of the lease {}", problem));
-    const bool was_incomplete = std::exchange(incomplete_, true);
     leases_.push_back(std::move(change));
     const LeaseChange& added = leases_.back();
     if (added.kind == LeaseChange::Kind::grant)
         encode(segment::Change(segment::LeaseGranted{added.key, *added.holder, added.ttl_ns}));
     if (added.kind == LeaseChange::Kind::release)
         encode(segment::Change(segment::LeaseReleased{added.key}));
-    incomplete_ = was_incomplete;
 }
 
 template <class Change>
