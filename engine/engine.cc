@@ -45,7 +45,7 @@ Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<io::Disk> disk, con
 void Engine::identify(const Uuid& store) {
     uuid_ = store;
     store_seed_ = segment::store_seed(store);
-    sequencer_.emplace(*table_, *consumers_, *ids_, *arena_, store_seed_);
+    sequencer_.emplace(*table_, *consumers_, *leases_, *ids_, *arena_, store_seed_);
     storage_->identify(store_seed_);
 }
 
@@ -53,6 +53,7 @@ void Engine::forget_all() {
     recovery_ = {};
     table_.emplace();
     consumers_.emplace();
+    leases_.emplace();
     ids_.emplace(options_.transaction_ids_max);
     arena_.emplace(options_.arena_chunk_bytes);
     notifier_.reset();
@@ -157,7 +158,8 @@ Result<void> Engine::drain() {
 
 /// Trims by the drain, since the catalog is the drain's: first everything that is durable is
 /// drained, the entries to be trimmed among it; then a record says that they are gone.
-Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through) {
+Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through,
+                          const TrimOptions& options) {
     if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
     if (is_closed()) return Error(Errc::closed, "the store is closed");
     SegmentState* state = table_->find(space, segment, watermarks_.committed());
@@ -175,6 +177,8 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
                                  segment, space, through.value, state->drained_through().value));
     auto plan = plan_trim(*storage_, store_seed_, *state, through);
     if (!plan) return plan.error();
+    if (!options.past_consumers)
+        if (auto held = held_back({space, segment}, plan->segment.position)) return *held;
     drain_->request(*std::move(plan));
     struct Forget {
         Drain& drain;
@@ -261,6 +265,13 @@ std::uint64_t Engine::due_of(const CommitBatch& batch, bool buffered, bool has_c
            static_cast<std::uint64_t>(std::chrono::nanoseconds(options_.flush_interval).count());
 }
 
+/// Older states of what transactions change needn't be kept.
+void Engine::note_durable() noexcept {
+    const TransactionNumber durable = watermarks_.transaction_at(Level::durable);
+    consumers_->note_durable(durable);
+    leases_->note_durable(durable);
+}
+
 Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
                                  CommitCallback* callback, NoRoom no_room) {
     body.finish();
@@ -292,7 +303,7 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         CommitBatch& batch = group_->open_batch(need.item_bytes);
         const std::uint64_t due = due_of(batch, buffered, callback != nullptr);
         // From here on nothing allocates, nothing can be refused.
-        consumers_->note_durable(watermarks_.transaction_at(Level::durable));
+        note_durable();
         const Position before = sequencer_->last_position();
         sequencer_->sequence(body, need, now, done);
         const Position last = sequencer_->last_position();

@@ -101,4 +101,10 @@ struct Options {
 /// Longest name of a space or segment, in bytes; the shortest is 1.
 inline constexpr std::size_t name_bytes_max = 255;
 
+struct TrimOptions {
+    /// Also entries that consumers have yet to read, as their cursors stand when the trim begins: a
+    /// consumer that goes back, or is made, later isn't asked.
+    bool past_consumers = false;
+};
+
 }  // namespace braid
