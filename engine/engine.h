@@ -104,6 +104,8 @@ public:
     // none. False if there was nothing to do.
     bool step_log(io::Queue& queue);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue);
+    /// Whether it is time for the drain's thread to begin one.
+    [[nodiscard]] bool wants_drain() const;
 
 private:
     friend class EngineThreads;
@@ -147,7 +149,6 @@ private:
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool tails_want_drain() const noexcept;
-    [[nodiscard]] bool wants_drain() const;
     /// Of what a NamedTable holds.
     template <class Table>
     [[nodiscard]] std::vector<std::string> names_of(const Table& table, std::string after,
