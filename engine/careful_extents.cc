@@ -13,7 +13,7 @@ using segment::Link;
 Error CarefulExtents::missing(const std::string& where) const {
     return Error(Errc::corrupt,
                  fmt::format("{}: sequence {} of segment '{}' of space '{}' isn't there", where,
-                             wanted_.value, segment_.name, segment_.space->name));
+                             wanted_.value, segment_.name(), segment_.space->name));
 }
 
 Result<CarefulExtents::Extent> CarefulExtents::extent(Link link) {
@@ -31,7 +31,7 @@ Result<CarefulExtents::Extent> CarefulExtents::extent(Link link) {
 Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
     extents_.clear();
     known_ = true;
-    for (Link link = segment_.drained.head; link;) {
+    for (Link link = segment_.head; link;) {
         if (storage_.pack_number(link.pack()) == nullptr && segment_.trimmed != 0)
             break;  // retired
         auto here = extent(link);
@@ -97,7 +97,7 @@ Error CarefulExtents::missing_from_packs() {
             return missing(
                 fmt::format("{} at offset {}: {}", segment::pack_name(pack.number), at, reason));
         });
-    return found ? missing(segment::pack_name(segment_.drained.head.pack())) : found.error();
+    return found ? missing(segment::pack_name(segment_.head.pack())) : found.error();
 }
 
 bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {
@@ -129,7 +129,7 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
             return Error(Errc::corrupt,
                          fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
                                      segment::pack_name(link.pack()), link.offset(), reason,
-                                     segment_.name, segment_.space->name));
+                                     segment_.name(), segment_.space->name));
         }
         const bool passed =
             backward_ ? frame.first_sequence() > next : frame.last_sequence() < next;

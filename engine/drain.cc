@@ -10,8 +10,11 @@ namespace {
 
 constexpr std::size_t write_bytes_max = 1 << 20;
 constexpr std::size_t writes_in_flight = 8;
-/// A catalog file is begun anew when drains have added so much, or four times its snapshot.
-constexpr std::uint64_t catalog_bytes_min = 1 << 20;
+/// A catalog file is begun anew when it has got so many times as long as its snapshot.
+constexpr std::uint64_t snapshots_while_open = 4;
+constexpr std::uint64_t snapshots_when_closed = 2;
+/// Below this part of the memory for what isn't drained a catalog is never too long.
+constexpr std::uint64_t catalog_part = 64;
 
 /// So many at a time are taken under the lock, so that no commit waits long.
 constexpr std::size_t turn = 256;
@@ -27,10 +30,11 @@ void in_turns(std::mutex& mutex, Step step) {
 
 }  // namespace
 
-Drain::Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool catalog_doubtful)
+Drain::Drain(const DrainTarget& target, const index::LoadedCatalog& catalog)
     : target_(target),
-      catalog_(catalog),
-      catalog_doubtful_(catalog_doubtful),
+      catalog_(catalog.end),
+      catalog_doubtful_(catalog.torn_bytes != 0),
+      catalog_snapshot_bytes_(catalog.snapshot_end),
       next_space_(1),
       next_segment_(1) {
     for (const SpaceState* space : target.table.all_spaces())
@@ -115,9 +119,7 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
 
 Result<bool> Drain::begin() {
     if (!collect()) return false;
-    const bool long_catalog =
-        catalog_.offset > std::max(catalog_bytes_min, 4 * catalog_snapshot_bytes_);
-    if (catalog_doubtful_ || long_catalog)
+    if (catalog_doubtful_ || is_catalog_long(snapshots_while_open))
         if (auto rewritten = rewrite_catalog(); !rewritten) return rewritten.error();
     if (catalog_file_ == nullptr) {
         auto file = target_.disk.open(index::catalog_name(catalog_.file), {.write = true});
@@ -211,8 +213,19 @@ void Drain::submit_writes(io::Queue& queue) {
     }
 }
 
+bool Drain::is_catalog_long(std::uint64_t snapshots) const noexcept {
+    return catalog_.offset > std::max<std::uint64_t>(target_.options.tail_bytes_max / catalog_part,
+                                                     snapshots * catalog_snapshot_bytes_);
+}
+
+Result<void> Drain::shorten_catalog() {
+    if (!catalog_doubtful_ && !is_catalog_long(snapshots_when_closed)) return {};
+    return rewrite_catalog();
+}
+
 Result<void> Drain::rewrite_catalog() {
     catalog_file_.reset();
+    catalog_doubtful_ = true;  // until the new file is there
     auto snapshot = catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
     std::string consumer;
     std::string lease;
@@ -245,8 +258,8 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
     for (const SegmentState* segment : table.all()) {
         if (segment == nullptr || segment->drained_through() == 0) continue;
         record.names.push_back(
-            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
-        record.segments.push_back(segment->drained);
+            segment::SegmentNamed{segment->id, segment->space->id, std::string(segment->name())});
+        record.segments.push_back(segment->drained());
         if (segment->trimmed != 0)
             record.trims.push_back({segment->id, segment->trimmed, segment->trimmed_position});
     }

@@ -37,7 +37,8 @@ struct DrainTarget {
 /// thread: whoever holds the drain's role calls `step`, with the same queue until `is_idle`.
 class Drain {
 public:
-    Drain(const DrainTarget& target, const index::CatalogEnd& catalog, bool catalog_doubtful);
+    /// Goes on behind the catalog that was loaded, or in a new file where its end is torn.
+    Drain(const DrainTarget& target, const index::LoadedCatalog& catalog);
 
     /// Does what can be done without waiting. True if a drain is under way or was finished by this
     /// very call, false if there is nothing to drain. After an error the drain is given up: what it
@@ -51,6 +52,9 @@ public:
     /// earlier request that wasn't met is forgotten.
     void request(Trim trim) { trim_ = std::move(trim); }
     void forget_trim() { trim_.reset(); }
+    /// Begins a new catalog file if that shortens it much, for the next opening; while idle. An
+    /// error leaves a sound catalog: the old one or the new one.
+    [[nodiscard]] Result<void> shorten_catalog();
     /// Drains finished, and bytes of frames in them.
     [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
@@ -91,6 +95,7 @@ private:
     void finish_piece(Work& work);
     void note_names();
     void finish_record();
+    [[nodiscard]] bool is_catalog_long(std::uint64_t snapshots) const noexcept;
     [[nodiscard]] Result<void> rewrite_catalog();
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
     void submit_writes(io::Queue& queue);
@@ -106,7 +111,7 @@ private:
     Phase phase_ = Phase::idle;
     index::CatalogEnd catalog_;
     bool catalog_doubtful_;  // the next record must go into a fresh file
-    std::uint64_t catalog_snapshot_bytes_ = 0;
+    std::uint64_t catalog_snapshot_bytes_;
     std::optional<Trim> trim_;  // asked for
     std::unique_ptr<io::File> catalog_file_;
     SpaceId next_space_;  // as the catalog has them

@@ -25,9 +25,7 @@ void Drain::assign() {
             Work& work = work_.emplace_back();
             segment->drain_work = static_cast<std::uint32_t>(work_.size());
             work.segment = segment;
-            work.update = segment->drained;
-            work.update.segment = segment->id;
-            work.update.first_timestamp = segment->first_timestamp;
+            work.update = segment->drained();
         }
         work_of(*node).frames_bytes += node->view().padded_length();
     }
@@ -35,7 +33,7 @@ void Drain::assign() {
         if (work.frames_bytes < target_.options.piece_bytes_min) continue;
         segment::Piece piece;
         piece.segment = work.segment->id;
-        const auto& pieces = work.segment->pieces;
+        const auto pieces = work.segment->pieces();
         const bool fits =
             !pieces.empty() && pieces.back().file == work.update.files &&
             pieces.back().end() + work.frames_bytes <= target_.options.segment_file_bytes;
@@ -62,7 +60,7 @@ void Drain::note_names() {
         record_.names.push_back(segment::SpaceNamed{space->id, space->name});
     for (const SegmentState* segment : segments)
         record_.names.push_back(
-            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
+            segment::SegmentNamed{segment->id, segment->space->id, std::string(segment->name())});
     record_.next_space = spaces.empty() ? next_space_ : SpaceId(spaces.back()->id + 1);
     record_.next_segment = segments.empty() ? next_segment_ : SegmentId(segments.back()->id + 1);
 }

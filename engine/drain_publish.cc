@@ -39,10 +39,8 @@ void Drain::publish_segments() {
         for (; segments_shown_ < end; ++segments_shown_) {
             const Work& work = work_[segments_shown_];
             SegmentState& segment = *work.segment;
-            if (work.piece != 0) segment.pieces.push_back(record_.pieces[work.piece - 1]);
-            segment.drained = work.update;
-            segment.drained_sequence.store(work.update.last_sequence.value,
-                                           std::memory_order_release);
+            if (work.piece != 0) segment.add_piece(record_.pieces[work.piece - 1]);
+            segment.set_drained(work.update);
             const segment::TailNode* newest = segment.tail.load(std::memory_order_acquire);
             if (newest != nullptr && newest->last_sequence() <= work.update.last_sequence)
                 segment.tail.compare_exchange_strong(newest, nullptr);

@@ -400,7 +400,12 @@ Result<void> Engine::close() {
 Result<void> Engine::finish_work() {
     try {
         if (auto synced = sync(); !synced) return synced;
-        if (auto drained = drain_all(*drain_queue_); !drained) return drained;
+        {
+            const std::scoped_lock lock(drain_mutex_);
+            if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
+            // A catalog as long as it was is as good, only longer to read.
+            static_cast<void>(drain_->shorten_catalog());
+        }
         group_->seal();
         return group_->shrink();
     } catch (const std::bad_alloc&) {
@@ -417,6 +422,7 @@ StoreStat Engine::stat() const {
     stat.durable = watermarks_.durable();
     stat.spaces = table_->space_names(stat.committed, {}, 0).size();
     stat.segments = table_->visible_segments(stat.committed);
+    stat.segment_bytes = table_->segment_bytes();
     stat.tail_bytes = arena_->bytes();
     if (auto files = disk_->list()) stat.unknown_files = unknown_files(*files);
     const auto count_sequenced = [&] {

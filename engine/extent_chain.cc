@@ -26,7 +26,7 @@ Link ExtentChain::start(Sequence wanted) {
         const FrameView frame = look_at(link);
         if (frame.data() != nullptr && frame.last_sequence() >= wanted) return link;
     }
-    return segment_.drained.head;
+    return segment_.head;
 }
 
 /// The extent before, or the anchor before it if that lies beyond the wanted one as well. Links

@@ -25,6 +25,12 @@ public:
 
     /// The ids given so far, those that nobody has among them.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] std::uint64_t bytes() const noexcept {
+        std::uint64_t bytes = 0;
+        for (std::size_t block = 0; block < owned_.size(); ++block)
+            if (owned_[block] != nullptr) bytes += (first_block << block) * sizeof(State*);
+        return bytes;
+    }
     /// Makes room for ids up to this one, so that `set` can't fail. May throw std::bad_alloc.
     void reserve(std::uint64_t id) {
         for (std::size_t block = 0; id != 0 && block <= place_of(id).block; ++block) {

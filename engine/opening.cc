@@ -210,11 +210,9 @@ Error Opening::of_torn_catalog(Error error) const {
 
 const char* Opening::apply_names(const index::CatalogRecord& record) {
     constexpr const char* bad_name = "a name that is known already, or whose space isn't";
+    if (!engine_.table_->restore(record.names)) return bad_name;
     for (const segment::Change& change : record.names) {
-        if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
-            if (!engine_.table_->restore(*named)) return bad_name;
         if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
-            if (!engine_.table_->restore(*named)) return bad_name;
             SpaceState& space = *engine_.table_->find(named->space);
             space.in_catalog = true;
             space.first_position = 1;  // visible: it was durable long ago
@@ -228,8 +226,7 @@ const char* Opening::apply_segments(const index::CatalogRecord& record) {
     for (const index::SegmentUpdate& update : record.segments) {
         SegmentState* segment = engine_.table_->find(update.segment);
         if (segment == nullptr) return "a segment that was never named";
-        segment->drained = update;
-        segment->drained_sequence = update.last_sequence.value;
+        segment->set_drained(update);
         segment->last_sequence = update.last_sequence;
         segment->last_position = update.last_position;
         segment->first_timestamp = update.first_timestamp;
@@ -238,7 +235,7 @@ const char* Opening::apply_segments(const index::CatalogRecord& record) {
     for (const segment::Piece& piece : record.pieces) {
         SegmentState* segment = engine_.table_->find(piece.segment);
         if (segment == nullptr) return "a piece of a segment that was never named";
-        segment->pieces.push_back(piece);
+        segment->add_piece(piece);
     }
     for (const index::OrderSection& section : record.sections) {
         SpaceState* space = engine_.table_->find(section.space);
@@ -356,7 +353,7 @@ Result<void> Opening::start(Engine::Threads threads) {
                     *engine_.consumers_, *engine_.leases_, *engine_.ids_, *engine_.arena_,
                     *engine_.storage_, engine_.watermarks_, engine_.group_->mutex,
                     *engine_.sequencer_},
-        catalog_.end, catalog_.torn_bytes != 0);
+        catalog_);
     if (threads == Engine::Threads::none) return {};
     engine_.threads_ = std::make_unique<EngineThreads>(engine_);
     return engine_.threads_->start();

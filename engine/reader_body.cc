@@ -137,7 +137,7 @@ bool ReaderBody::enter_frame() {
 void ReaderBody::name_segment(SegmentState& segment) {
     segment_ = &segment;
     current_->space = segment.space->name;
-    current_->segment = segment.name;
+    current_->segment = segment.name();
 }
 
 void ReaderBody::clip() {

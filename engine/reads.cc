@@ -58,7 +58,7 @@ Result<SegmentStatus> Engine::status(std::string_view space, std::string_view se
         trimmed = state->trimmed;
         status.last_sequence = trimmed;
         status.last_position = state->trimmed_position;
-        if (trimmed != 0) status.last_timestamp = state->drained.last_timestamp;
+        if (trimmed != 0) status.last_timestamp = state->drained_timestamp;
     }
     status.first_sequence = trimmed + 1;
     if (!*last) return status;

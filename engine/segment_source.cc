@@ -38,7 +38,7 @@ Result<void> SegmentSource::pass_trimmed() {
     if (known || after_ >= segment_.trimmed_position) return {};
     return Error::trimmed({segment_.trimmed_position, 0},
                           fmt::format("segment '{}' of space '{}' is trimmed through sequence {}",
-                                      segment_.name, segment_.space->name, trimmed.value));
+                                      segment_.name(), segment_.space->name, trimmed.value));
 }
 
 void SegmentSource::go_to(Sequence sequence) {
@@ -91,7 +91,7 @@ void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence 
 }
 
 const segment::Piece* SegmentSource::piece_of(Sequence sequence) const {
-    const auto& pieces = segment_.pieces;
+    const auto pieces = segment_.pieces();
     const auto found = std::lower_bound(
         pieces.begin(), pieces.end(), sequence,
         [](const segment::Piece& piece, Sequence wanted) { return piece.last_sequence < wanted; });
@@ -106,7 +106,7 @@ bool SegmentSource::is_ours(FrameView frame) const {
 Error SegmentSource::missing(const std::string& where) const {
     return Error(Errc::corrupt,
                  fmt::format("{}: sequence {} of segment '{}' of space '{}' isn't there", where,
-                             next_.value, segment_.name, segment_.space->name));
+                             next_.value, segment_.name(), segment_.space->name));
 }
 
 namespace {
@@ -135,7 +135,7 @@ Error SegmentSource::damaged(const RecentFiles::Recent& file, std::uint64_t offs
                              std::string_view reason) const {
     return Error(Errc::corrupt,
                  fmt::format("{} at offset {}: {} (segment '{}' of space '{}')", file.id.name(),
-                             offset, reason, segment_.name, segment_.space->name));
+                             offset, reason, segment_.name(), segment_.space->name));
 }
 
 const index::SparseIndex* SegmentSource::sparse_index(const segment::Piece& piece) {

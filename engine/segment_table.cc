@@ -16,18 +16,6 @@ bool is_visible(const State& state, Position visible) {
     return state.id != 0 && state.first_position <= visible;
 }
 
-/// Sorted names of the visible states of a map, one page of them.
-template <class Map>
-std::vector<std::string> visible_names(const Map& states, Position visible, std::string_view after,
-                                       std::uint64_t limit) {
-    std::vector<std::string> names;
-    for (const auto& [name, state] : states)
-        if (is_visible(*state, visible) && name > after) names.emplace_back(name);
-    std::sort(names.begin(), names.end());
-    if (limit != 0 && names.size() > limit) names.resize(limit);
-    return names;
-}
-
 }  // namespace
 
 SpaceState* SegmentTable::Finder::space(std::string_view name) const {
@@ -37,7 +25,7 @@ SpaceState* SegmentTable::Finder::space(std::string_view name) const {
 
 SegmentState* SegmentTable::Finder::segment(const SpaceState& space, std::string_view name) const {
     const auto found = space.segments.find(name);
-    return found == space.segments.end() ? nullptr : found->second;
+    return found == space.segments.end() ? nullptr : *found;
 }
 
 SpaceState* SegmentTable::find_space(std::string_view name, Position visible) const {
@@ -53,7 +41,7 @@ SegmentState* SegmentTable::find(std::string_view space, std::string_view segmen
     if (in_space == spaces_.end()) return nullptr;
     const auto found = in_space->second->segments.find(segment);
     if (found == in_space->second->segments.end()) return nullptr;
-    return is_visible(*found->second, visible) ? found->second : nullptr;
+    return is_visible(**found, visible) ? *found : nullptr;
 }
 
 SegmentState* SegmentTable::find(SegmentId id) const {
@@ -74,16 +62,19 @@ SpaceState& SegmentTable::make_space(std::string_view name) {
     return space;
 }
 
+SegmentState& SegmentTable::make_segment(SpaceState& space, std::string_view name) {
+    SegmentState& segment = segment_states_.add();
+    segment.space = &space;
+    segment.stored_name = names_.add(name);
+    space.segments.insert(&segment);
+    return segment;
+}
+
 SegmentState& SegmentTable::make(std::string_view space_name, std::string_view name) {
     const std::unique_lock lock(mutex_);
     SpaceState& space = make_space(space_name);
     const auto found = space.segments.find(name);
-    if (found != space.segments.end()) return *found->second;
-    SegmentState& segment = segment_states_.emplace_back();
-    segment.space = &space;
-    segment.name = name;
-    space.segments.emplace(segment.name, &segment);
-    return segment;
+    return found != space.segments.end() ? **found : make_segment(space, name);
 }
 
 void SegmentTable::reserve_ids(std::size_t spaces, std::size_t segments) {
@@ -109,8 +100,7 @@ void SegmentTable::number(SegmentState& segment, Position first, Timestamp times
     segments_by_id_.set(segment.id.value, &segment);
 }
 
-bool SegmentTable::restore(const segment::SpaceNamed& named) {
-    const std::unique_lock lock(mutex_);
+bool SegmentTable::restore_space(const segment::SpaceNamed& named) {
     if (named.space.value <= spaces_by_id_.size() || spaces_.contains(named.name)) return false;
     SpaceState& space = make_space(named.name);
     spaces_by_id_.resize(named.space.value);
@@ -119,16 +109,52 @@ bool SegmentTable::restore(const segment::SpaceNamed& named) {
     return true;
 }
 
-bool SegmentTable::restore(const segment::SegmentNamed& named) {
-    SpaceState* space = find(named.space);
-    if (space == nullptr || Finder(*this).segment(*space, named.name) != nullptr) return false;
-    SegmentState& segment = make(space->name, named.name);
-    const std::unique_lock lock(mutex_);
-    if (named.segment.value <= segments_by_id_.size()) return false;
+bool SegmentTable::restore_segment(const segment::SegmentNamed& named) {
+    SpaceState* space = at_id(spaces_by_id_, named.space.value);
+    if (space == nullptr || named.segment.value <= segments_by_id_.size() ||
+        space->segments.contains(std::string_view(named.name)))
+        return false;
     segments_by_id_.reserve(named.segment.value);
+    SegmentState& segment = make_segment(*space, named.name);
     segment.id = named.segment;
     segments_by_id_.set(named.segment.value, &segment);
     return true;
+}
+
+bool SegmentTable::restore_one(const segment::Change& change) {
+    if (const auto* space = std::get_if<segment::SpaceNamed>(&change)) return restore_space(*space);
+    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
+        return restore_segment(*named);
+    return true;
+}
+
+bool SegmentTable::restore(const segment::Change& named) {
+    const std::unique_lock lock(mutex_);
+    return restore_one(named);
+}
+
+bool SegmentTable::restore(const std::vector<segment::Change>& names) {
+    const std::unique_lock lock(mutex_);
+    bool reserved = false;
+    for (const segment::Change& change : names) {
+        // Spaces come before segments in the catalog.
+        if (!reserved && std::holds_alternative<segment::SegmentNamed>(change)) {
+            reserve_for(names);
+            reserved = true;
+        }
+        if (!restore_one(change)) return false;
+    }
+    return true;
+}
+
+void SegmentTable::reserve_for(const std::vector<segment::Change>& names) {
+    boost::unordered_flat_map<std::uint64_t, std::size_t> segments;  // by space
+    for (const segment::Change& change : names)
+        if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
+            ++segments[named->space.value];
+    for (const auto& [id, count] : segments)
+        if (SpaceState* space = at_id(spaces_by_id_, id))
+            space->segments.reserve(space->segments.size() + count);
 }
 
 void SegmentTable::restore_next(SpaceId next_space, SegmentId next_segment) {
@@ -149,17 +175,30 @@ SegmentId SegmentTable::next_segment() const {
 
 std::vector<std::string> SegmentTable::space_names(Position visible, std::string_view after,
                                                    std::uint64_t limit) const {
-    const std::shared_lock lock(mutex_);
-    return visible_names(spaces_, visible, after, limit);
+    std::vector<std::string> names;
+    {
+        const std::shared_lock lock(mutex_);
+        for (const auto& [name, space] : spaces_)
+            if (is_visible(*space, visible) && name > after) names.emplace_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    if (limit != 0 && names.size() > limit) names.resize(limit);
+    return names;
 }
 
 std::vector<std::string> SegmentTable::segment_names(std::string_view space, Position visible,
                                                      std::string_view after,
                                                      std::uint64_t limit) const {
-    const std::shared_lock lock(mutex_);
-    const auto found = spaces_.find(space);
-    if (found == spaces_.end()) return {};
-    return visible_names(found->second->segments, visible, after, limit);
+    const SpaceState* listed = nullptr;
+    SegmentId last;
+    {
+        const std::shared_lock lock(mutex_);
+        const auto found = spaces_.find(space);
+        if (found == spaces_.end()) return {};
+        listed = found->second;
+        last = segments_by_id_.size();
+    }
+    return listing_.names(segments_by_id_, last, *listed, visible, after, limit);
 }
 
 std::uint64_t SegmentTable::visible_segments(Position visible) const {
@@ -170,6 +209,18 @@ std::uint64_t SegmentTable::visible_segments(Position visible) const {
         if (segment != nullptr && is_visible(*segment, visible)) ++count;
     }
     return count;
+}
+
+std::uint64_t SegmentTable::segment_bytes() const {
+    const std::uint64_t listing = listing_.bytes();
+    const std::shared_lock lock(mutex_);
+    // A set of n places has a byte for each, one for each 15, and the pointers.
+    std::uint64_t sets = 0;
+    for (const SpaceState& space : space_states_) {
+        const std::uint64_t places = space.segments.bucket_count();
+        sets += places * sizeof(SegmentState*) + places + places / 15;
+    }
+    return segment_states_.bytes() + names_.bytes() + sets + segments_by_id_.bytes() + listing;
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {

@@ -290,10 +290,9 @@ Result<void> Sequencer::replay_change(Bytes item) {
 
 const char* Sequencer::take_over(const segment::Change& change) {
     constexpr const char* bad_name = "a name that is known already or has no space";
-    if (const auto* space = std::get_if<segment::SpaceNamed>(&change))
-        return table_.restore(*space) ? nullptr : bad_name;
-    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
-        return table_.restore(*named) ? nullptr : bad_name;
+    if (std::holds_alternative<segment::SpaceNamed>(change) ||
+        std::holds_alternative<segment::SegmentNamed>(change))
+        return table_.restore(change) ? nullptr : bad_name;
     if (const auto* noted = std::get_if<segment::TransactionNoted>(&change)) {
         if (noted_) return "a second id of a transaction";
         noted_ = {noted->id, noted->fingerprint, transaction_, position_ + 1, 0};

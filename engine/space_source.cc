@@ -50,7 +50,7 @@ bool SpaceSource::is_wanted(SpaceId space) const {
 
 bool SpaceSource::is_wanted(const SegmentState& segment) const {
     return choice_.segments.empty() ||
-           std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name);
+           std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name());
 }
 
 Result<void> SpaceSource::fill(Window& window, std::size_t frames) {

@@ -34,7 +34,7 @@ Result<std::map<std::uint32_t, std::uint64_t>> count_records(SegmentSource& sour
 /// The segment's own files whose pieces are all trimmed.
 void retire_segment_files(const SegmentState& segment, Sequence through, Trim& trim) {
     std::set<std::uint32_t> dead;
-    for (const segment::Piece& piece : segment.pieces)
+    for (const segment::Piece& piece : segment.pieces())
         if (piece.last_sequence <= through)
             dead.insert(piece.file);
         else
@@ -50,9 +50,10 @@ bool is_retired(const std::string& name, const SegmentTable& table, const Storag
                storage.pack_number(static_cast<std::uint32_t>(numbers.number)) == nullptr;
     if (store_file_kind(name) != StoreFile::segment) return false;
     const SegmentState* segment = table.find(SegmentId(numbers.segment));
-    return segment != nullptr && numbers.number <= segment->drained.files &&
-           std::none_of(segment->pieces.begin(), segment->pieces.end(),
-                        [&](const segment::Piece& piece) { return piece.file == numbers.number; });
+    return segment != nullptr && numbers.number <= segment->files &&
+           std::ranges::none_of(segment->pieces(), [&](const segment::Piece& piece) {
+               return piece.file == numbers.number;
+           });
 }
 
 }  // namespace
@@ -81,10 +82,11 @@ void apply_trim(const index::SegmentTrim& trim, SegmentTable& table, Storage& st
     segment.trimmed_position = trim.position;
     segment.space->trimmed_through = std::max(segment.space->trimmed_through, trim.position);
     storage.add(trim);
-    const auto left = std::find_if(
-        segment.pieces.begin(), segment.pieces.end(),
-        [&](const segment::Piece& piece) { return piece.last_sequence > trim.through; });
-    segment.pieces.erase(segment.pieces.begin(), left);
+    if (segment.own_pieces == nullptr) return;
+    auto& pieces = *segment.own_pieces;
+    const auto left = std::ranges::find_if(
+        pieces, [&](const segment::Piece& piece) { return piece.last_sequence > trim.through; });
+    pieces.erase(pieces.begin(), left);
 }
 
 void remove_retired(io::Disk& disk, const std::vector<io::DirectoryEntry>& files,

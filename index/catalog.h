@@ -176,6 +176,7 @@ struct CatalogEnd {
 struct LoadedCatalog {
     Uuid store{};
     CatalogEnd end;
+    std::uint64_t snapshot_end = 0;  ///< offset of the first drain's record
     /// Offset and bytes of the last record if it is a drain's: a writer must write these very bytes
     /// again and sync them before it relies on them, since they may have been read from a cache.
     std::uint64_t doubtful_offset = 0;

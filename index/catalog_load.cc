@@ -165,6 +165,7 @@ private:
             loaded_.doubtful.assign(record.begin(), record.end());
         }
         loaded_.end.offset += bytes;
+        if (first_) loaded_.snapshot_end = loaded_.end.offset;
         loaded_.end.next_record = header.number.value() + 1;
         loaded_.end.last_checksum = header.checksum.value();
     }

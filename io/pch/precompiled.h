@@ -7,6 +7,7 @@
 #include <boost/endian/buffers.hpp>
 #include <boost/system/result.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <braid/result.hpp>
 #include <braid/types.hpp>
 #include <chrono>

@@ -26,6 +26,7 @@ struct StoreStat {
     std::string log_sync;  ///< how the log is made durable, and what was measured; empty: read-only
     std::uint64_t spaces = 0;
     std::uint64_t segments = 0;
+    std::uint64_t segment_bytes = 0;  ///< memory held for segments: states, names, lookup
     Position sequenced;
     Position committed;
     Position durable;
