@@ -86,6 +86,16 @@ public:
                                                           std::uint64_t limit) const;
     [[nodiscard]] std::optional<index::NotedTransaction> noted(const TransactionId& id) const;
     [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
+    /// False for the first entries of a segment, true for all beyond.
+    using EntryTest = std::function<bool(const Entry&)>;
+    /// The first sequence for which it is true; one beyond the last if there is none. `status` is
+    /// the segment's.
+    [[nodiscard]] Result<Sequence> first_sequence_where(const SegmentState& segment,
+                                                        const SegmentStatus& status,
+                                                        const EntryTest& is_beyond) const;
+    /// The end of the last transaction that lies at or before the position; of what is trimmed
+    /// nobody knows.
+    [[nodiscard]] Result<Position> transaction_end(Position position) const;
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.

@@ -3,6 +3,7 @@
 #include <boost/container/small_vector.hpp>
 #include <braid/result.hpp>
 #include <memory>
+#include <utility>
 
 #include "engine/segment_table.h"
 #include "segment/frame.h"
@@ -63,9 +64,21 @@ public:
 
     /// Positions beyond this one need not be given (they may be). Rises for a follower.
     void set_end(Position end) noexcept { end_ = end; }
+    /// The end is where the store stood once: if entries beyond it are trimmed, entries up to it
+    /// are gone that stood there then, and that is told, also backward.
+    void read_as_of_end() noexcept { is_as_of_end_ = true; }
 
 protected:
+    /// Whether it is to be told, now for the first time, that this much is trimmed.
+    [[nodiscard]] bool is_beyond_as_of(Position trimmed) noexcept {
+        return is_as_of_end_ && trimmed > end_ && !std::exchange(is_told_beyond_, true);
+    }
+
     Position end_;
+
+private:
+    bool is_as_of_end_ = false;
+    bool is_told_beyond_ = false;
 };
 
 }  // namespace braid

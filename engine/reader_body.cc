@@ -31,6 +31,16 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
         fail(Error(Errc::out_of_range,
                    fmt::format("the cursor stands at position {}, the store ends at {}",
                                bounds_.after.value, committed.value)));
+    if (bounds_.as_of == no_limit || failed_) return;
+    if (bounds_.as_of > committed) {
+        fail(Error(Errc::out_of_range,
+                   fmt::format("there is no state as of position {}: the store ends at {}",
+                               bounds_.as_of.value, committed.value)));
+    } else if (const auto end = engine_->transaction_end(bounds_.as_of)) {
+        end_at(*end);
+    } else {
+        fail(end.error());
+    }
 }
 
 ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
@@ -82,9 +92,31 @@ Result<void> ReaderBody::next_window() {
     FrameSource* from = source();
     if (from == nullptr) return {};
     from->set_end(end_);
+    if (bounds_.as_of != no_limit) from->read_as_of_end();
+    auto* segment = std::get_if<SegmentSource>(&source_);
+    if (std::exchange(is_at_start_, false) && segment != nullptr) go_near_start(*segment);
     if (auto filled = fill_window(*from); !filled) return filled;
     window_frames_ = std::min(window_frames_ * 2, window_frames_most);
     return {};
+}
+
+/// Where reading begins in a long segment is found without walking there. What can't be searched is
+/// walked, and tells what is wrong with it.
+void ReaderBody::go_near_start(SegmentSource& source) {
+    if (bounds_.backward ? bounds_.as_of == no_limit && bounds_.to_time == no_limit
+                         : bounds_.after == 0 && bounds_.from_time == 0)
+        return;
+    const SegmentState& segment = source.segment();
+    const auto status = engine_->status(segment.space->name, segment.name);
+    if (!status || status->last_sequence == 0) return;
+    const auto first = engine_->first_sequence_where(segment, *status, [this](const Entry& entry) {
+        return bounds_.backward ? is_behind(entry) : !is_before(entry);
+    });
+    if (!first) return;
+    if (bounds_.backward)
+        source.go_to(std::min(bounds_.to, Sequence(*first - 1)));
+    else if (*first > status->first_sequence && *first > bounds_.from)
+        source.go_to(*first);
 }
 
 Result<void> ReaderBody::fill_window(FrameSource& from) {
@@ -219,6 +251,7 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     window_.clear();
     item_ = 0;
     window_frames_ = 1;
+    is_at_start_ = false;
     stop_ = at_;
     is_cut_ = false;
     granted_ = 0;

@@ -27,6 +27,7 @@ struct EntryBounds {
     bool backward = false;
     Level level = Level::committed;
     OnTrimmed on_trimmed = OnTrimmed::refuse;
+    Position as_of = no_limit;
 };
 
 /// A reader or follower: takes frames from a source a window at a time, and gives out their records
@@ -43,6 +44,8 @@ public:
     ReaderBody(const ReaderBody&) = delete;
     ReaderBody& operator=(const ReaderBody&) = delete;
 
+    /// Before the first step: the end is no further than this, wherever the store stands.
+    void end_at(Position end) noexcept { end_ = std::min(end_, end); }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
     /// The entry of this sequence of the segment; reading goes on from there.
@@ -78,6 +81,13 @@ private:
     [[nodiscard]] FrameSource* source();
     [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
     [[nodiscard]] Result<void> next_window();
+    void go_near_start(SegmentSource& source);
+    [[nodiscard]] bool is_before(const Entry& entry) const noexcept {
+        return entry.position <= bounds_.after || entry.timestamp < bounds_.from_time;
+    }
+    [[nodiscard]] bool is_behind(const Entry& entry) const noexcept {
+        return entry.position > end_ || entry.timestamp > bounds_.to_time;
+    }
     [[nodiscard]] Result<void> fill_window(FrameSource& from);
     [[nodiscard]] Error trimmed(const Error& gone);
     /// Looks at the window's current frame: false if it ends the reading, by its time.
@@ -117,6 +127,7 @@ private:
     Window window_;
     std::size_t item_ = 0;  // in the window: the next frame's
     SegmentState* segment_ = nullptr;
+    bool is_at_start_ = true;
     std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::variant<Missing, SegmentSource, SpaceSource> source_;
 };

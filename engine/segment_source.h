@@ -33,6 +33,7 @@ public:
 private:
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
     [[nodiscard]] Result<void> pass_trimmed();
+    [[nodiscard]] Error gone() const;
     void fill_from_tail(Window& window, std::size_t frames, Sequence drained);
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);

@@ -79,9 +79,9 @@ Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
 
 /// Backward, what is gone is passed over; forward it must be told.
 Result<void> SpaceSource::pass_trimmed() {
-    if (backward_) return {};
     const auto pass = [this](Position after, Position trimmed, Position& told) {
-        return std::max(after, Position(next_ - 1)) >= trimmed ||
+        if (is_beyond_as_of(trimmed)) return false;
+        return backward_ || std::max(after, Position(next_ - 1)) >= trimmed ||
                std::exchange(told, trimmed) == trimmed;
     };
     const auto gone = [](Position through, const std::string& what) {

@@ -21,6 +21,7 @@ EntryBounds entry_bounds(const Bounds& bounds) {
     of.backward = bounds.backward;
     of.level = bounds.level;
     of.on_trimmed = bounds.on_trimmed;
+    of.as_of = bounds.as_of;
     return of;
 }
 
@@ -91,6 +92,7 @@ Reader Store::read_segment(std::string_view space, std::string_view segment,
     of.backward = bounds.backward;
     of.level = bounds.level;
     of.on_trimmed = bounds.on_trimmed;
+    of.as_of = bounds.as_of;
     return Reader(engine_->read_segment(space, segment, of));
 }
 
