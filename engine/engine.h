@@ -81,6 +81,9 @@ public:
                                                         Level level) const;
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
+    /// Of a segment whose newest entry is this one; nullptr: nothing of it is left.
+    [[nodiscard]] Result<SegmentStatus> status_of(const SegmentState& segment,
+                                                  const Entry* last) const;
     [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
     [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
                                                           std::uint64_t limit) const;

@@ -103,7 +103,7 @@ Result<void> ReaderBody::next_window() {
 /// Where reading begins in a long segment is found without walking there. What can't be searched is
 /// walked, and tells what is wrong with it.
 void ReaderBody::go_near_start(SegmentSource& source) {
-    if (bounds_.backward ? bounds_.as_of == no_limit && bounds_.to_time == no_limit
+    if (bounds_.backward ? !ends_early_ && bounds_.to_time == no_limit
                          : bounds_.after == 0 && bounds_.from_time == 0)
         return;
     const SegmentState& segment = source.segment();
@@ -236,6 +236,14 @@ inline void ReaderBody::deliver() noexcept {
 
 const Result<Entry>* ReaderBody::next() {
     if (at_ == stop_ && !find_next()) return outcome();
+    deliver();
+    return &current_;
+}
+
+const Result<Entry>* ReaderBody::next_frame() {
+    while (at_ == stop_ && !find_next())
+        if (failed_ || !extend()) return outcome();
+    at_ = stop_ - 1;
     deliver();
     return &current_;
 }

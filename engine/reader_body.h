@@ -45,9 +45,17 @@ public:
     ReaderBody& operator=(const ReaderBody&) = delete;
 
     /// Before the first step: the end is no further than this, wherever the store stands.
-    void end_at(Position end) noexcept { end_ = std::min(end_, end); }
+    void end_at(Position end) noexcept {
+        end_ = std::min(end_, end);
+        ends_early_ = true;
+    }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
+    /// The last entry of the next frame, passing over those before it, up to the end as it stands
+    /// now.
+    const Result<Entry>* next_frame();
+    /// Of the entry given last.
+    [[nodiscard]] const SegmentState* segment() const noexcept { return segment_; }
     /// The entry of this sequence of the segment; reading goes on from there.
     const Result<Entry>* seek(Sequence sequence);
     /// The next entry, waiting for one that is committed meanwhile.
@@ -128,6 +136,7 @@ private:
     std::size_t item_ = 0;  // in the window: the next frame's
     SegmentState* segment_ = nullptr;
     bool is_at_start_ = true;
+    bool ends_early_ = false;    // there may be much beyond the end
     std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::variant<Missing, SegmentSource, SpaceSource> source_;
 };

@@ -104,6 +104,9 @@ public:
     [[nodiscard]] std::vector<std::string> segment_names(std::string_view space, Position visible,
                                                          std::string_view after,
                                                          std::uint64_t limit) const;
+    /// The same segments themselves, all of them.
+    [[nodiscard]] std::vector<const SegmentState*> segments_of(std::string_view space,
+                                                               Position visible) const;
     [[nodiscard]] std::uint64_t visible_segments(Position visible) const;
     /// All segments with an id, in order of it; nullptr for ids never used.
     [[nodiscard]] std::vector<SegmentState*> all() const;
