@@ -214,9 +214,15 @@ void ReaderBody::fetch_ahead() const noexcept {
     for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
 }
 
-inline void ReaderBody::deliver() noexcept {
+Bytes ReaderBody::lend(Bytes record) {
+    const auto& memory = window_.memory(window_.items()[item_ - 1]);
+    const auto lent = std::make_shared<const LentRecord>(record, memory);
+    current_->pin = &lent_.emplace_back(lent);
+    return lent->copy();
+}
+
+inline void ReaderBody::deliver() noexcept(!poisons_views) {
     const std::uint32_t index = at_;
-    at_ = index + step_;
     Bytes record = records_;
     if (ends_ != nullptr) {
         constexpr std::size_t ahead = 1024;  // bytes, soon to be read
@@ -225,6 +231,8 @@ inline void ReaderBody::deliver() noexcept {
         __builtin_prefetch(record.data() + ahead);
         __builtin_prefetch(record.data() + ahead + 64);
     }
+    if constexpr (poisons_views) record = lend(record);
+    at_ = index + step_;
     Entry& entry = *current_;
     entry.sequence = frame_.first_sequence() + index;
     entry.position = frame_.first_position() + index;
@@ -235,12 +243,14 @@ inline void ReaderBody::deliver() noexcept {
 }
 
 const Result<Entry>* ReaderBody::next() {
+    if constexpr (poisons_views) lent_.clear();
     if (at_ == stop_ && !find_next()) return outcome();
     deliver();
     return &current_;
 }
 
 const Result<Entry>* ReaderBody::next_frame() {
+    if constexpr (poisons_views) lent_.clear();
     while (at_ == stop_ && !find_next())
         if (failed_ || !extend()) return outcome();
     at_ = stop_ - 1;
@@ -249,6 +259,7 @@ const Result<Entry>* ReaderBody::next_frame() {
 }
 
 const Result<Entry>* ReaderBody::seek(Sequence sequence) {
+    if constexpr (poisons_views) lent_.clear();
     if (failed_) return outcome();
     SegmentSource* segment = nullptr;
     if (std::holds_alternative<SpaceSource>(source_))

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <braid/reader.hpp>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "engine/lent_record.h"
 #include "engine/segment_source.h"
 #include "engine/space_source.h"
 #include "engine/watermarks.h"
@@ -104,7 +106,9 @@ private:
     /// Sets which of the frame's records are to come, `at_` up to `stop_`.
     void clip();
     /// Shows record `at_` of the frame, and moves on.
-    void deliver() noexcept;
+    void deliver() noexcept(!poisons_views);
+    /// In debug builds: what is given out in place of the record.
+    [[nodiscard]] Bytes lend(Bytes record);
     static void split(Entry& entry) noexcept;
     void fetch_ahead() const noexcept;
     [[nodiscard]] bool extend();
@@ -118,6 +122,7 @@ private:
     Position seen_;              // no less than the highest position given out before `current_`
     Position looked_through_;    // nothing wanted is left up to here
     Result<Entry> current_;
+    std::list<std::shared_ptr<const void>> lent_;  // in debug builds: LentRecords until next step
     bool failed_ = false;
     std::vector<Entry> batch_entries_;
     Result<Batch> batch_ = Batch{};
