@@ -52,9 +52,9 @@ private:
     };
     /// Block n begins at id 1 + 256 × (2^n − 1).
     static constexpr Place place_of(std::uint64_t id) noexcept {
-        const std::uint64_t shifted = id - 1 + first_block;
-        const auto block = static_cast<std::size_t>(std::bit_width(shifted / first_block) - 1);
-        return {block, shifted - (first_block << block)};
+        // Ids come from disks, too: the largest mustn't wrap before its block is known.
+        const auto block = static_cast<std::size_t>(std::bit_width((id - 1) / first_block + 1) - 1);
+        return {block, id - 1 + first_block - (first_block << block)};
     }
 
     std::uint64_t size_ = 0;
