@@ -1,21 +1,19 @@
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/container/small_vector.hpp>
 #include <braid/consumer.hpp>
 #include <braid/error.hpp>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/versioned.h"
+#include "engine/named_table.h"
 #include "index/catalog.h"
-#include "segment/change.h"
 
 namespace braid {
 
-/// All that memory holds of a consumer, whether it exists or did until a transaction not long ago.
+/// A consumer as NamedTable keeps it.
 struct ConsumerState {
     struct Cursor {
         std::string space;
@@ -23,81 +21,59 @@ struct ConsumerState {
         Versioned<std::optional<Position>> position;  ///< none: not set, or deleted
     };
     std::string_view name;
+    std::uint64_t listed_for = 0;  ///< the drain that will take it as changed
     Versioned<Epoch> epoch;
-    std::vector<Cursor> cursors;  ///< only grows
-    std::uint64_t listed_for =
-        0;  ///< the drain that will take it as changed; past ones don't count
+    boost::container::small_vector<Cursor, 1> cursors;  ///< only grows
+
+    [[nodiscard]] bool exists(TransactionNumber transaction) const noexcept;
+    [[nodiscard]] TransactionNumber newest_change() const noexcept;
+    [[nodiscard]] index::ConsumerUpdate update(TransactionNumber transaction) const;
 };
 
 /// What a transaction does to a consumer, or demands of it.
 struct ConsumerChange {
     enum class Kind : std::uint8_t { move, take, remove, require };
     Kind kind = Kind::move;
-    std::string consumer;
-    std::string space;
-    std::string segment;
-    Position position;  ///< of a move
-    MoveOptions options;
+    std::string consumer{};
+    std::string space{};
+    std::string segment{};
+    Position position{};  ///< of a move
+    MoveOptions options{};
     // Found by the commit; true under the lock under which that was done.
     ConsumerState* state = nullptr;
-    std::size_t cursor = 0;
+    std::size_t cursor = no_cursor;
+    static constexpr std::size_t no_cursor = ~std::size_t{0};
 };
 
-/// The store's consumers, as they were after each transaction that matters. Everything under the
-/// sequencer's lock, but for what comes before the store is shared.
-class ConsumerTable {
+/// Who is furthest behind in a segment.
+struct SlowestConsumer {
+    std::string name;
+    index::CursorUpdate cursor;
+};
+
+/// The store's consumers.
+class ConsumerTable : public NamedTable<ConsumerState, index::ConsumerUpdate> {
 public:
     /// Judges a change as things stand; what is not met is added to `conflicts`.
     void judge(ConsumerChange& change, std::vector<Conflict>& conflicts) const;
-    /// Makes room for it. May throw std::bad_alloc, and has then changed nothing that counts.
+    /// Makes room for it, beside `reserve_changes`. May throw std::bad_alloc, and has then changed
+    /// nothing that counts.
     void prepare(ConsumerChange& change);
     /// Does what was prepared.
     void apply(const ConsumerChange& change, TransactionNumber transaction) noexcept;
-    /// What is durable now: older states needn't be kept.
-    void note_durable(TransactionNumber transaction) noexcept { marks_.durable = transaction; }
 
     /// From the catalog, and from the log behind it.
     void restore(const index::ConsumerUpdate& update, TransactionNumber transaction);
     void replay(ConsumerChange change, TransactionNumber transaction);
-    /// The catalog has everything through that transaction.
-    void restore_drained(TransactionNumber transaction) noexcept;
 
     /// As it is after a transaction at a mark or beyond all of them.
     [[nodiscard]] std::optional<Consumer> find(std::string_view name,
                                                TransactionNumber transaction) const;
-    /// Names beyond `after` in order, at most `limit`, looking at no more than `turn` consumers;
+    /// Of the `turn` consumers beyond `after`, after that transaction: adds to `slowest` the one
+    /// that stands lowest among those with a cursor over the segment, unless it holds a lower one.
     /// `after` moves along. False when there are no more.
-    bool list(std::string& after, std::uint64_t limit, std::size_t turn,
-              TransactionNumber transaction, std::vector<std::string>& names) const;
-
-    /// A drain begins that takes everything through that transaction. What an earlier drain left
-    /// unfinished is taken again.
-    void begin_drain(TransactionNumber transaction);
-    /// Adds what has changed, `turn` consumers at a time. False when that was all.
-    bool collect(std::size_t turn, std::vector<index::ConsumerUpdate>& updates);
-    /// All that `collect` gave is durable in the catalog.
-    void finish_drain() noexcept;
-    /// Adds `turn` consumers beyond `after` as the catalog has them. False when that was all.
-    bool snapshot(std::string& after, std::size_t turn,
-                  std::vector<index::ConsumerUpdate>& updates) const;
-
-private:
-    [[nodiscard]] ConsumerState* look_up(std::string_view name) const;
-    ConsumerState& find_or_make(std::string_view name);
-    void note_change(ConsumerState& state) noexcept;
-    [[nodiscard]] bool is_listed(const ConsumerState& state) const noexcept {
-        return state.listed_for == next_drain_;
-    }
-    void forget_if_gone(std::string_view name) noexcept;
-
-    Marks marks_;
-    std::map<std::string, ConsumerState, std::less<>> consumers_;  // by unsigned bytes
-    boost::unordered_flat_map<std::string_view, ConsumerState*> by_name_;
-    std::uint64_t next_drain_ = 1;
-    std::vector<ConsumerState*> changed_;   // that the next drain will take
-    std::vector<ConsumerState*> draining_;  // that the drain under way takes, perhaps twice
-    std::size_t collected_ = 0;             // of draining_
-    std::vector<std::string> gone_;         // of draining_, by name
+    bool find_slowest(const Source& segment, TransactionNumber transaction, std::string& after,
+                      std::size_t turn, std::optional<SlowestConsumer>& slowest) const;
 };
 
 }  // namespace braid

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <braid/check.hpp>
 
-#include "segment/pack.h"
+#include "io/planted.h"
 
 namespace braid {
 namespace {
@@ -13,8 +13,16 @@ constexpr std::size_t writes_in_flight = 8;
 /// A catalog file is begun anew when drains have added so much, or four times its snapshot.
 constexpr std::uint64_t catalog_bytes_min = 1 << 20;
 
-void pad_to_block(std::vector<std::byte>& bytes) {
-    bytes.resize(io::whole_blocks(bytes.size()));
+/// So many at a time are taken under the lock, so that no commit waits long.
+constexpr std::size_t turn = 256;
+
+/// Calls `step` under the lock until it is false.
+template <class Step>
+void in_turns(std::mutex& mutex, Step step) {
+    for (bool more = true; more;) {
+        const std::scoped_lock lock(mutex);
+        more = step();
+    }
 }
 
 }  // namespace
@@ -140,10 +148,14 @@ bool Drain::collect() {
         if (durable <= record_.transaction) return false;
         record_.transaction = durable;
         record_.cut = target_.watermarks.durable();
-        target_.consumers.begin_drain(durable);
+        const auto taken = is_planted(PlantedFault::moves_drained_early)
+                               ? target_.sequencer.last_transaction()
+                               : durable;
+        target_.consumers.begin_drain(taken);
+        target_.leases.begin_drain(taken);
     }
     if (record_.cut > drained) collect_frames(drained);
-    collect_consumers();
+    collect_named();
     collect_ids(target_.storage.transaction(), record_);
     return true;
 }
@@ -165,207 +177,23 @@ void Drain::collect_frames(Position drained) {
     record_.timestamp = last.timestamp();
 }
 
-/// In turns, so that no commit waits long.
-void Drain::collect_consumers() {
-    constexpr std::size_t turn = 256;
-    for (bool more = true; more;) {
-        const std::scoped_lock lock(target_.commit_mutex);
-        more = target_.consumers.collect(turn, record_.consumers);
-    }
+void Drain::collect_named() {
+    in_turns(target_.commit_mutex,
+             [&] { return target_.consumers.collect(turn, record_.consumers); });
+    in_turns(target_.commit_mutex, [&] { return target_.leases.collect(turn, record_.leases); });
 }
 
 /// Those that have come since, up to what the record is about.
 void Drain::collect_ids(TransactionNumber after, index::CatalogRecord& record) {
-    constexpr std::size_t turn = 1024;
-    for (bool more = true; more;) {
-        const std::scoped_lock lock(target_.commit_mutex);
-        more = target_.ids.collect(after, record.transaction, turn, record.noted);
-    }
+    if (is_planted(PlantedFault::ids_not_drained)) return;
+    in_turns(target_.commit_mutex,
+             [&] { return target_.ids.collect(after, record.transaction, turn, record.noted); });
 }
 
 void Drain::collect_trim() {
     if (!trim_) return;
     record_.trims.push_back(trim_->segment);
     record_.pack_trims = trim_->packs;
-}
-
-Drain::Work& Drain::work_of(const segment::TailNode& node) noexcept {
-    return work_[static_cast<const SegmentState*>(node.owner)->drain_work - 1];
-}
-
-void Drain::assign() {
-    for (const segment::TailNode* node : nodes_) {
-        auto* segment = static_cast<SegmentState*>(node->owner);
-        if (segment->drain_work == 0) {
-            Work& work = work_.emplace_back();
-            segment->drain_work = static_cast<std::uint32_t>(work_.size());
-            work.segment = segment;
-            work.update = segment->drained;
-            work.update.segment = segment->id;
-            work.update.first_timestamp = segment->first_timestamp;
-        }
-        work_of(*node).frames_bytes += node->view().padded_length();
-    }
-    for (Work& work : work_) {
-        if (work.frames_bytes < target_.options.piece_bytes_min) continue;
-        segment::Piece piece;
-        piece.segment = work.segment->id;
-        const auto& pieces = work.segment->pieces;
-        const bool fits =
-            !pieces.empty() && pieces.back().file == work.update.files &&
-            pieces.back().end() + work.frames_bytes <= target_.options.segment_file_bytes;
-        piece.offset = fits ? pieces.back().end() : io::block_bytes;
-        piece.file = fits ? work.update.files : ++work.update.files;
-        record_.pieces.push_back(piece);
-        work.piece = static_cast<std::uint32_t>(record_.pieces.size());
-    }
-}
-
-void Drain::note_names() {
-    std::vector<const SpaceState*> spaces;
-    std::vector<const SegmentState*> segments;
-    for (const Work& work : work_) {
-        if (work.segment->drained_through() != 0) continue;
-        segments.push_back(work.segment);
-        if (!work.segment->space->in_catalog) spaces.push_back(work.segment->space);
-    }
-    const auto by_id = [](const auto* left, const auto* right) { return left->id < right->id; };
-    std::sort(segments.begin(), segments.end(), by_id);
-    std::sort(spaces.begin(), spaces.end(), by_id);
-    spaces.erase(std::unique(spaces.begin(), spaces.end()), spaces.end());
-    for (const SpaceState* space : spaces)
-        record_.names.push_back(segment::SpaceNamed{space->id, space->name});
-    for (const SegmentState* segment : segments)
-        record_.names.push_back(
-            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
-    record_.next_space = spaces.empty() ? next_space_ : SpaceId(spaces.back()->id + 1);
-    record_.next_segment = segments.empty() ? next_segment_ : SegmentId(segments.back()->id + 1);
-}
-
-Result<void> Drain::open_outputs() {
-    const std::uint32_t number = record_.next_pack++;
-    if (number > segment::pack_number_max)
-        return Error(Errc::too_large, "the store has used all pack numbers");
-    record_.packs.push_back({.number = number,
-                             .first_position = target_.storage.drained() + 1,
-                             .last_position = record_.cut,
-                             .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
-    const auto open = [&](std::string name, std::uint64_t offset, bool truncate) -> Result<void> {
-        auto file = target_.disk.open(name, {.write = true, .create = true, .truncate = truncate});
-        if (!file) return file.error();
-        outputs_.push_back({std::move(name), std::move(*file), {}, offset});
-        return {};
-    };
-    // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
-    if (auto opened = open(segment::pack_name(number), 0, true); !opened) return opened;
-    for (Work& work : work_) {
-        if (work.piece == 0) continue;
-        const segment::Piece& piece = record_.pieces[work.piece - 1];
-        const bool fresh = piece.offset == io::block_bytes;
-        work.piece_output = outputs_.size();
-        auto opened = open(segment::segment_file_name(piece.segment, piece.file),
-                           fresh ? 0 : piece.offset, false);
-        if (!opened) return opened;
-        if (!fresh) continue;
-        const auto header =
-            segment::make_segment_file_header(target_.store, piece.segment, piece.file);
-        auto& bytes = outputs_.back().bytes;
-        bytes.resize(io::block_bytes);
-        std::memcpy(bytes.data(), &header, sizeof header);
-    }
-    return {};
-}
-
-/// So that nothing is copied while they grow. Indexes and order come on top, and seldom go beyond.
-void Drain::reserve_outputs(std::size_t pack_header_bytes) {
-    constexpr std::size_t order_bytes_a_frame = 6;
-    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes +
-                             nodes_.size() * (segment::extent_header_bytes + order_bytes_a_frame);
-    for (const Work& work : work_) {
-        if (work.piece == 0)
-            pack_bytes += work.frames_bytes;
-        else
-            outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
-                                                      4 * io::block_bytes);
-    }
-    outputs_.front().bytes.reserve(pack_bytes);
-}
-
-void Drain::build() {
-    const auto header = segment::make_pack_header(target_.store, record_.packs.front().number);
-    auto& pack = outputs_.front().bytes;
-    reserve_outputs(sizeof header);
-    pack.resize(sizeof header);
-    std::memcpy(pack.data(), &header, sizeof header);
-    for (const segment::TailNode* node : nodes_) build_frame(*node);
-    index::PackInfo& info = record_.packs.front();
-    info.extents_end = pack.size();
-    pad_to_block(pack);
-    info.order_offset = pack.size();
-    record_.sections = order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
-        return target_.table.find(space)->order;
-    });
-    info.bytes = pack.size();
-    for (Work& work : work_)
-        if (work.piece != 0) finish_piece(work);
-}
-
-void Drain::build_frame(const segment::TailNode& node) {
-    Work& work = work_of(node);
-    const segment::FrameView frame = node.view();
-    index::SegmentUpdate& update = work.update;
-    index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
-    if (work.piece == 0) {
-        auto& pack = outputs_.front().bytes;
-        entry.offset = pack.size();
-        segment::append_extent(pack, update.head, update.anchor, frame);
-        update.head = segment::Link(record_.packs.front().number, entry.offset);
-        if (++update.extents_since_anchor == segment::anchor_interval) {
-            update.anchor = update.head;
-            update.extents_since_anchor = 0;
-        }
-    } else {
-        segment::Piece& piece = record_.pieces[work.piece - 1];
-        auto& bytes = outputs_[work.piece_output].bytes;
-        entry.offset = outputs_[work.piece_output].offset + bytes.size();
-        const Bytes padded(frame.data(), frame.padded_length());
-        bytes.insert(bytes.end(), padded.begin(), padded.end());
-        if (piece.first_sequence == 0) {
-            piece.first_sequence = frame.first_sequence();
-            piece.first_position = frame.first_position();
-            piece.first_timestamp = frame.timestamp();
-        }
-        piece.last_sequence = frame.last_sequence();
-        piece.last_position = frame.last_position();
-        piece.last_timestamp = frame.timestamp();
-        piece.frames_bytes += padded.size();
-    }
-    update.last_sequence = frame.last_sequence();
-    update.last_position = frame.last_position();
-    update.last_timestamp = frame.timestamp();
-    order_.add(work.segment->space->id, entry);
-}
-
-void Drain::finish_piece(Work& work) {
-    segment::Piece& piece = record_.pieces[work.piece - 1];
-    Output& output = outputs_[work.piece_output];
-    const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
-    auto index = index::SparseIndex::build(piece, frames, output.name);
-    BRAID_CHECK(index.has_value(), "a piece just built has no index: {}", index.error().message());
-    pad_to_block(output.bytes);
-    piece.index_offset = output.offset + output.bytes.size();
-    const auto encoded = index->encode(piece, target_.store_seed);
-    piece.index_bytes = encoded.size();
-    output.bytes.insert(output.bytes.end(), encoded.begin(), encoded.end());
-    pad_to_block(output.bytes);  // over what a drain that never finished may have left here
-}
-
-void Drain::finish_record() {
-    record_.kind = index::CatalogRecordKind::drain;
-    note_names();
-    for (const Work& work : work_) record_.segments.push_back(work.update);
-    std::sort(record_.segments.begin(), record_.segments.end(),
-              [](const auto& left, const auto& right) { return left.segment < right.segment; });
 }
 
 void Drain::submit_writes(io::Queue& queue) {
@@ -383,98 +211,15 @@ void Drain::submit_writes(io::Queue& queue) {
     }
 }
 
-/// May throw std::bad_alloc, and is then carried on where it stood.
-void Drain::publish() {
-    if (!stored_shown_) show_stored();
-    publish_segments();
-    if (trim_)
-        publish_trims();
-    else
-        let_go_of_tails();
-    ++drains_;
-    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
-    next_space_ = record_.next_space;
-    next_segment_ = record_.next_segment;
-    give_up();
-}
-
-void Drain::show_stored() {
-    const std::unique_lock lock(target_.storage.publish);
-    target_.storage.add(record_);
-    for (const index::SegmentTrim& trim : record_.trims)
-        apply_trim(trim, target_.table, target_.storage);
-    for (const index::OrderSection& section : record_.sections) {
-        SpaceState& space = *target_.table.find(section.space);
-        space.in_catalog = true;
-        space.order = {section.records_before + section.records, section.last_checksum};
-    }
-    stored_shown_ = true;
-}
-
-void Drain::publish_segments() {
-    constexpr std::size_t turn = 1024;  // so that no reader waits long
-    while (segments_shown_ < work_.size()) {
-        const std::unique_lock lock(target_.storage.publish);
-        const std::size_t end = std::min(work_.size(), segments_shown_ + turn);
-        for (; segments_shown_ < end; ++segments_shown_) {
-            const Work& work = work_[segments_shown_];
-            SegmentState& segment = *work.segment;
-            if (work.piece != 0) segment.pieces.push_back(record_.pieces[work.piece - 1]);
-            segment.drained = work.update;
-            segment.drained_sequence.store(work.update.last_sequence.value,
-                                           std::memory_order_release);
-            const segment::TailNode* newest = segment.tail.load(std::memory_order_acquire);
-            if (newest != nullptr && newest->last_sequence() <= work.update.last_sequence)
-                segment.tail.compare_exchange_strong(newest, nullptr);
-        }
-    }
-}
-
-void Drain::let_go_of_tails() {
-    std::vector<std::shared_ptr<segment::Chunk>> empty;
-    {
-        const std::scoped_lock lock(target_.commit_mutex);
-        empty = target_.arena.take_through(record_.cut, record_.transaction,
-                                           target_.sequencer.last_position());
-        target_.consumers.finish_drain();
-    }
-    // Nobody who began to walk before this point is still walking after it: the chunks may go.
-    { const std::unique_lock lock(target_.storage.publish); }
-}
-
-/// What can't be removed now is removed by the next opening.
-void Drain::publish_trims() {
-    for (const std::string& name : trim_->retired) {
-        target_.storage.files.forget(name);
-        static_cast<void>(target_.disk.remove(name));
-    }
-    trim_.reset();
-}
-
-/// Forgets the drain under way, whether it was published or not.
-void Drain::give_up() {
-    phase_ = Phase::idle;
-    stored_shown_ = false;
-    segments_shown_ = 0;
-    if (catalog_doubtful_) catalog_file_.reset();
-    outputs_.clear();
-    for (const Work& work : work_) work.segment->drain_work = 0;
-    work_.clear();
-    nodes_.clear();
-    chunks_.clear();
-    order_ = {};
-    record_ = {};
-}
-
 Result<void> Drain::rewrite_catalog() {
     catalog_file_.reset();
     auto snapshot = catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
-    constexpr std::size_t turn = 256;
-    std::string after;
-    for (bool more = true; more;) {
-        const std::scoped_lock lock(target_.commit_mutex);
-        more = target_.consumers.snapshot(after, turn, snapshot.consumers);
-    }
+    std::string consumer;
+    std::string lease;
+    in_turns(target_.commit_mutex,
+             [&] { return target_.consumers.snapshot(consumer, turn, snapshot.consumers); });
+    in_turns(target_.commit_mutex,
+             [&] { return target_.leases.snapshot(lease, turn, snapshot.leases); });
     collect_ids(0, snapshot);
     if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_);
         !written)

@@ -23,6 +23,7 @@ struct DrainTarget {
     std::uint64_t store_seed;
     SegmentTable& table;
     ConsumerTable& consumers;   ///< under commit_mutex
+    LeaseTable& leases;         ///< likewise
     const TransactionIds& ids;  ///< likewise
     segment::Arena& arena;
     Storage& storage;
@@ -78,7 +79,7 @@ private:
     [[nodiscard]] Result<bool> begin();
     [[nodiscard]] bool collect();
     void collect_frames(Position drained);
-    void collect_consumers();
+    void collect_named();
     void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
     void assign();

@@ -45,7 +45,7 @@ Result<std::shared_ptr<Engine>> Engine::open(std::shared_ptr<io::Disk> disk, con
 void Engine::identify(const Uuid& store) {
     uuid_ = store;
     store_seed_ = segment::store_seed(store);
-    sequencer_.emplace(*table_, *consumers_, *ids_, *arena_, store_seed_);
+    sequencer_.emplace(*table_, *consumers_, *leases_, *ids_, *arena_, store_seed_);
     storage_->identify(store_seed_);
 }
 
@@ -53,6 +53,7 @@ void Engine::forget_all() {
     recovery_ = {};
     table_.emplace();
     consumers_.emplace();
+    leases_.emplace();
     ids_.emplace(options_.transaction_ids_max);
     arena_.emplace(options_.arena_chunk_bytes);
     notifier_.reset();
@@ -103,14 +104,25 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     auto moved = drain_->step(queue, block);
     if (drain_->drains() == drains) return moved;
     group_->drained(storage_->transaction());
+    drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
     const std::scoped_lock lock(group_->mutex);
     drains_ = drain_->drains();
     drained_bytes_ = drain_->drained_bytes();
     return moved;
 }
 
+/// Only what is durable can be drained: while that is less than half of what is in memory it pays
+/// to wait, since a drain makes a pack however little there is. Positions stand for bytes.
+bool Engine::tails_want_drain() const noexcept {
+    if (arena_->bytes() <= options_.tail_bytes_max / 2) return false;
+    const std::uint64_t drained = drained_position_.load(std::memory_order_relaxed);
+    const std::uint64_t durable = watermarks_.durable().value;
+    const std::uint64_t committed = watermarks_.committed().value;
+    return durable - drained >= committed - durable;
+}
+
 bool Engine::wants_drain() const {
-    return arena_->bytes() > options_.tail_bytes_max / 2 || group_->wants_drain();
+    return tails_want_drain() || group_->wants_drain();
 }
 
 Result<void> Engine::drain_all(io::Queue& queue) {
@@ -146,7 +158,8 @@ Result<void> Engine::drain() {
 
 /// Trims by the drain, since the catalog is the drain's: first everything that is durable is
 /// drained, the entries to be trimmed among it; then a record says that they are gone.
-Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through) {
+Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through,
+                          const TrimOptions& options) {
     if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
     if (is_closed()) return Error(Errc::closed, "the store is closed");
     SegmentState* state = table_->find(space, segment, watermarks_.committed());
@@ -164,6 +177,8 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
                                  segment, space, through.value, state->drained_through().value));
     auto plan = plan_trim(*storage_, store_seed_, *state, through);
     if (!plan) return plan.error();
+    if (!options.past_consumers)
+        if (auto held = held_back({space, segment}, plan->segment.position)) return *held;
     drain_->request(*std::move(plan));
     struct Forget {
         Drain& drain;
@@ -239,7 +254,7 @@ void Engine::wake_threads(const CommitBatch& batch, std::size_t item_bytes, std:
     const bool begins_batch = batch.body.bytes == item_bytes && due_ns != never;
     const bool is_left_to_it = !group_->is_led() && (begins_batch || due_ns == 0);
     if (is_left_to_it || log_thread_idle_.load()) log_signal_.raise();
-    if (arena_->bytes() > options_.tail_bytes_max / 2) drain_signal_.raise();
+    if (tails_want_drain()) drain_signal_.raise();
 }
 
 /// When the log thread is to write the batch. One that is due already needn't look at the clock.
@@ -248,6 +263,13 @@ std::uint64_t Engine::due_of(const CommitBatch& batch, bool buffered, bool has_c
     if (batch.due_ns != never) return never;
     return monotonic_ns() +
            static_cast<std::uint64_t>(std::chrono::nanoseconds(options_.flush_interval).count());
+}
+
+/// Older states of what transactions change needn't be kept.
+void Engine::note_durable() noexcept {
+    const TransactionNumber durable = watermarks_.transaction_at(Level::durable);
+    consumers_->note_durable(durable);
+    leases_->note_durable(durable);
 }
 
 Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
@@ -281,7 +303,7 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
         CommitBatch& batch = group_->open_batch(need.item_bytes);
         const std::uint64_t due = due_of(batch, buffered, callback != nullptr);
         // From here on nothing allocates, nothing can be refused.
-        consumers_->note_durable(watermarks_.transaction_at(Level::durable));
+        note_durable();
         const Position before = sequencer_->last_position();
         sequencer_->sequence(body, need, now, done);
         const Position last = sequencer_->last_position();

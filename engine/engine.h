@@ -64,7 +64,7 @@ public:
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<void> drain();
     [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
-                                    Sequence through);
+                                    Sequence through, const TrimOptions& options = {});
 
     [[nodiscard]] ReadParts parts() const noexcept {
         return {*storage_, *arena_, *table_, store_seed_};
@@ -87,6 +87,11 @@ public:
     [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
     [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
                                                           std::uint64_t limit) const;
+    [[nodiscard]] Result<Lease> acquire_lease(std::string_view key, std::string_view holder,
+                                              std::chrono::nanoseconds ttl);
+    [[nodiscard]] Result<void> renew_lease(std::string_view key, LeaseToken token);
+    [[nodiscard]] std::optional<Lease> lease(std::string_view key, Level level) const;
+    [[nodiscard]] std::vector<Lease> leases(std::string after, std::uint64_t limit) const;
     [[nodiscard]] std::optional<index::NotedTransaction> noted(const TransactionId& id) const;
     [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
     /// False for the first entries of a segment, true for all beyond.
@@ -144,6 +149,9 @@ private:
                                   CommitCallback* callback);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue, bool block);
     [[nodiscard]] Result<void> finish_work();
+    /// Why a segment isn't to be trimmed through that position: who has yet to read what is there.
+    [[nodiscard]] std::optional<Error> held_back(const Source& segment, Position position) const;
+    void note_durable() noexcept;
     [[nodiscard]] std::optional<Error> refusal() const;
     [[nodiscard]] bool fits(const Sequencer::Need& need) const;
     [[nodiscard]] Result<void> make_room(const Sequencer::Need& need);
@@ -151,7 +159,12 @@ private:
     [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
                                        bool has_callback) const;
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
+    [[nodiscard]] bool tails_want_drain() const noexcept;
     [[nodiscard]] bool wants_drain() const;
+    /// Of what a NamedTable holds.
+    template <class Table>
+    [[nodiscard]] std::vector<std::string> names_of(const Table& table, std::string after,
+                                                    std::uint64_t limit) const;
     /// Of the sequencer; nobody's where there is none.
     [[nodiscard]] std::unique_lock<std::mutex> lock_sequencer() const;
     [[nodiscard]] Result<std::uint64_t> count_readable(const Source& source, Position cursor) const;
@@ -186,6 +199,7 @@ private:
     Watermarks mutable watermarks_;
     std::optional<SegmentTable> mutable table_;
     std::optional<ConsumerTable> mutable consumers_;
+    std::optional<LeaseTable> mutable leases_;
     std::optional<TransactionIds> mutable ids_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
@@ -208,6 +222,7 @@ private:
     std::uint64_t drained_bytes_ = 0;  // likewise
     bool closing_ = false;             // likewise
     std::atomic<bool> closed_{false};
+    std::atomic<std::uint64_t> drained_position_{0};
     std::atomic<bool> log_thread_idle_{false};  // sleeps until a commit wakes it
     std::unique_ptr<EngineThreads> threads_;
 };

@@ -87,6 +87,7 @@ Result<void> Opening::open_for_writing(Engine::Threads threads) {
     if (auto settled = settle_catalog(); !settled) return settled;
     if (auto begun = begin_log(); !begun) return begun;
     remove_retired(disk_, *files, *engine_.table_, *engine_.storage_);
+    engine_.leases_->begin(engine_.monotonic_ns());
     return start(threads);
 }
 
@@ -103,6 +104,7 @@ Result<void> Opening::open_for_reading() {
     }
     engine_.watermarks_.raise_durable(engine_.sequencer_->last_position(),
                                       engine_.sequencer_->last_transaction());
+    engine_.leases_->begin(engine_.monotonic_ns());
     return {};
 }
 
@@ -173,6 +175,7 @@ Result<void> Opening::load() {
     catalog_ = std::move(*catalog);
     engine_.identify(catalog_.store);
     const Storage& storage = *engine_.storage_;
+    engine_.drained_position_ = storage.drained().value;
     engine_.sequencer_->restore(storage.drained(), storage.transaction(), storage.timestamp());
     auto scan = wal::scan_log(disk_, catalog_.store, storage.transaction().value,
                               [&](Bytes body, const std::string& file, std::uint64_t offset) {
@@ -257,6 +260,15 @@ const char* Opening::apply_consumers(const index::CatalogRecord& record) {
     return nullptr;
 }
 
+const char* Opening::apply_leases(const index::CatalogRecord& record) {
+    for (const index::LeaseUpdate& lease : record.leases) {
+        if (lease.token.value > record.transaction.value) return "a lease that was granted later";
+        engine_.leases_->restore(lease, record.transaction);
+    }
+    engine_.leases_->restore_drained(record.transaction);
+    return nullptr;
+}
+
 const char* Opening::apply_ids(const index::CatalogRecord& record) {
     TransactionNumber before = engine_.storage_->transaction();
     if (record.kind == index::CatalogRecordKind::snapshot) before = 0;
@@ -278,6 +290,7 @@ Result<void> Opening::apply(const index::CatalogRecord& record) {
     if (problem == nullptr) problem = apply_names(record);
     if (problem == nullptr) problem = apply_segments(record);
     if (problem == nullptr) problem = apply_consumers(record);
+    if (problem == nullptr) problem = apply_leases(record);
     if (problem == nullptr) problem = apply_ids(record);
     if (problem != nullptr)
         return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
@@ -340,8 +353,9 @@ Result<void> Opening::start(Engine::Threads threads) {
     engine_.begin_commits(std::move(*log_files_), std::move(writer_), log_capacity_, threads);
     engine_.drain_ = std::make_unique<Drain>(
         DrainTarget{disk_, engine_.options_, catalog_.store, engine_.store_seed_, *engine_.table_,
-                    *engine_.consumers_, *engine_.ids_, *engine_.arena_, *engine_.storage_,
-                    engine_.watermarks_, engine_.group_->mutex, *engine_.sequencer_},
+                    *engine_.consumers_, *engine_.leases_, *engine_.ids_, *engine_.arena_,
+                    *engine_.storage_, engine_.watermarks_, engine_.group_->mutex,
+                    *engine_.sequencer_},
         catalog_.end, catalog_.torn_bytes != 0);
     if (threads == Engine::Threads::none) return {};
     engine_.threads_ = std::make_unique<EngineThreads>(engine_);

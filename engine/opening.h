@@ -26,6 +26,7 @@ private:
     [[nodiscard]] const char* apply_names(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_segments(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_consumers(const index::CatalogRecord& record);
+    [[nodiscard]] const char* apply_leases(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_ids(const index::CatalogRecord& record);
     [[nodiscard]] Result<void> settle_catalog();
     [[nodiscard]] Result<void> sync_log();

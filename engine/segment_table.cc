@@ -30,15 +30,13 @@ std::vector<std::string> visible_names(const Map& states, Position visible, std:
 
 }  // namespace
 
-SpaceState* SegmentTable::find_space(std::string_view name) const {
-    const std::shared_lock lock(mutex_);
-    const auto found = spaces_.find(name);
-    return found == spaces_.end() ? nullptr : found->second;
+SpaceState* SegmentTable::Finder::space(std::string_view name) const {
+    const auto found = table_.spaces_.find(name);
+    return found == table_.spaces_.end() ? nullptr : found->second;
 }
 
-SegmentState* SegmentTable::find(const SpaceState& space, std::string_view segment) const {
-    const std::shared_lock lock(mutex_);
-    const auto found = space.segments.find(segment);
+SegmentState* SegmentTable::Finder::segment(const SpaceState& space, std::string_view name) const {
+    const auto found = space.segments.find(name);
     return found == space.segments.end() ? nullptr : found->second;
 }
 
@@ -123,7 +121,7 @@ bool SegmentTable::restore(const segment::SpaceNamed& named) {
 
 bool SegmentTable::restore(const segment::SegmentNamed& named) {
     SpaceState* space = find(named.space);
-    if (space == nullptr || find(*space, named.name) != nullptr) return false;
+    if (space == nullptr || Finder(*this).segment(*space, named.name) != nullptr) return false;
     SegmentState& segment = make(space->name, named.name);
     const std::unique_lock lock(mutex_);
     if (named.segment.value <= segments_by_id_.size()) return false;

@@ -70,9 +70,18 @@ struct SpaceState {
 /// missing. Any thread.
 class SegmentTable {
 public:
-    [[nodiscard]] SpaceState* find_space(std::string_view name) const;
-    [[nodiscard]] SegmentState* find(const SpaceState& space, std::string_view segment) const;
-    /// The same, but nullptr unless its first entry is at or before `visible`.
+    /// Finds one name after the other under one lock.
+    class Finder {
+    public:
+        explicit Finder(const SegmentTable& table) : table_(table), lock_(table.mutex_) {}
+        [[nodiscard]] SpaceState* space(std::string_view name) const;
+        [[nodiscard]] SegmentState* segment(const SpaceState& space, std::string_view name) const;
+
+    private:
+        const SegmentTable& table_;
+        std::shared_lock<std::shared_mutex> lock_;
+    };
+    /// nullptr unless its first entry is at or before `visible`.
     [[nodiscard]] SpaceState* find_space(std::string_view name, Position visible) const;
     [[nodiscard]] SegmentState* find(std::string_view space, std::string_view segment,
                                      Position visible) const;

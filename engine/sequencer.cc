@@ -48,14 +48,35 @@ bool is_met(const Expectation& expectation, Sequence last, Position position) {
     return false;
 }
 
+LeaseChange granted_lease(const segment::LeaseGranted& granted) {
+    LeaseChange change;
+    change.key = granted.key;
+    change.holder = std::make_shared<const std::string>(granted.holder);
+    change.ttl_ns = granted.ttl_ns;
+    return change;
+}
+
+/// Of a change that is one of a consumer.
+ConsumerChange consumer_change(const segment::Change& change) {
+    using Kind = ConsumerChange::Kind;
+    if (const auto* taken = std::get_if<segment::ConsumerTaken>(&change))
+        return {.kind = Kind::take, .consumer = taken->consumer};
+    if (const auto* deleted = std::get_if<segment::ConsumerDeleted>(&change))
+        return {.kind = Kind::remove, .consumer = deleted->consumer};
+    const auto& moved = std::get<segment::ConsumerMoved>(change);
+    return {Kind::move, moved.consumer, moved.space, moved.segment, moved.position, {}};
+}
+
 }  // namespace
 
 void Sequencer::resolve(TransactionBody& body) const {
+    std::optional<SegmentTable::Finder> finder;
     for (TransactionBody::Target& target : body.targets()) {
         if (target.state != nullptr) continue;
-        if (target.in_space == nullptr) target.in_space = table_.find_space(target.space);
+        if (!finder) finder.emplace(table_);
+        if (target.in_space == nullptr) target.in_space = finder->space(target.space);
         if (target.in_space != nullptr)
-            target.state = table_.find(*target.in_space, target.segment);
+            target.state = finder->segment(*target.in_space, target.segment);
     }
 }
 
@@ -86,6 +107,7 @@ std::optional<Error> Sequencer::judge(TransactionBody& body, Position durable) c
                                      change.consumer, change.position.value, durable.value));
         consumers_.judge(change, conflicts);
     }
+    for (LeaseChange& change : body.leases()) leases_.judge(change, conflicts);
     if (conflicts.empty()) return std::nullopt;
     return Error::conflict(std::move(conflicts));
 }
@@ -126,7 +148,10 @@ Sequencer::Need Sequencer::prepare(TransactionBody& body) {
     new_names_.clear();
     new_spaces_.clear();
     add_new_names(body);
+    consumers_.reserve_changes(body.consumers().size());
     for (ConsumerChange& change : body.consumers()) consumers_.prepare(change);
+    leases_.reserve_changes(body.leases().size());
+    for (LeaseChange& change : body.leases()) leases_.prepare(change);
     if (body.id()) ids_.reserve();
     return {changes_.size() + body.changes().size() + body.id_change().size() +
                 body.frames().bytes().size(),
@@ -148,6 +173,7 @@ std::byte* Sequencer::copy_names(std::byte* at) noexcept {
 /// What the transaction does beside appending, done and written down.
 std::byte* Sequencer::copy_changes(TransactionBody& body, std::byte* at) noexcept {
     for (const ConsumerChange& change : body.consumers()) consumers_.apply(change, transaction_);
+    for (const LeaseChange& change : body.leases()) leases_.apply(change, transaction_);
     std::byte* end = std::copy(body.changes().begin(), body.changes().end(), at);
     end = std::copy(body.id_change().begin(), body.id_change().end(), end);
     while (at != end) {
@@ -263,7 +289,6 @@ Result<void> Sequencer::replay_change(Bytes item) {
 }
 
 const char* Sequencer::take_over(const segment::Change& change) {
-    using Kind = ConsumerChange::Kind;
     constexpr const char* bad_name = "a name that is known already or has no space";
     if (const auto* space = std::get_if<segment::SpaceNamed>(&change))
         return table_.restore(*space) ? nullptr : bad_name;
@@ -274,18 +299,16 @@ const char* Sequencer::take_over(const segment::Change& change) {
         noted_ = {noted->id, noted->fingerprint, transaction_, position_ + 1, 0};
         return nullptr;
     }
-    ConsumerChange replayed;
-    if (const auto* moved = std::get_if<segment::ConsumerMoved>(&change)) {
-        if (moved->position > position_) return "a consumer beyond the entries before it";
-        replayed = {Kind::move, moved->consumer, moved->space, moved->segment, moved->position, {}};
-    } else if (const auto* taken = std::get_if<segment::ConsumerTaken>(&change)) {
-        replayed.kind = Kind::take;
-        replayed.consumer = taken->consumer;
-    } else if (const auto* deleted = std::get_if<segment::ConsumerDeleted>(&change)) {
-        replayed.kind = Kind::remove;
-        replayed.consumer = deleted->consumer;
+    if (const auto* granted = std::get_if<segment::LeaseGranted>(&change)) {
+        leases_.replay(granted_lease(*granted), transaction_);
+    } else if (const auto* released = std::get_if<segment::LeaseReleased>(&change)) {
+        leases_.replay({.kind = LeaseChange::Kind::release, .key = released->key}, transaction_);
+    } else {
+        const auto* moved = std::get_if<segment::ConsumerMoved>(&change);
+        if (moved != nullptr && moved->position > position_)
+            return "a consumer beyond the entries before it";
+        consumers_.replay(consumer_change(change), transaction_);
     }
-    consumers_.replay(std::move(replayed), transaction_);
     return nullptr;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/consumer_table.h"
+#include "engine/lease_table.h"
 #include "engine/segment_table.h"
 #include "engine/transaction_body.h"
 #include "engine/transaction_ids.h"
@@ -16,9 +17,14 @@ namespace braid {
 /// commit lock, but for `resolve`.
 class Sequencer {
 public:
-    Sequencer(SegmentTable& table, ConsumerTable& consumers, TransactionIds& ids,
-              segment::Arena& arena, std::uint64_t store_seed)
-        : table_(table), consumers_(consumers), ids_(ids), arena_(arena), store_seed_(store_seed) {}
+    Sequencer(SegmentTable& table, ConsumerTable& consumers, LeaseTable& leases,
+              TransactionIds& ids, segment::Arena& arena, std::uint64_t store_seed)
+        : table_(table),
+          consumers_(consumers),
+          leases_(leases),
+          ids_(ids),
+          arena_(arena),
+          store_seed_(store_seed) {}
 
     /// Finds the states of the targets that exist and aren't found yet. Any thread; before the
     /// lock, so that little of it is left to do under it.
@@ -81,6 +87,7 @@ private:
 
     SegmentTable& table_;
     ConsumerTable& consumers_;
+    LeaseTable& leases_;
     TransactionIds& ids_;
     segment::Arena& arena_;
     std::uint64_t store_seed_;

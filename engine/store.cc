@@ -196,6 +196,31 @@ Result<void> Store::delete_consumer(std::string_view consumer, const MoveOptions
     return {};
 }
 
+Result<Lease> Store::acquire_lease(std::string_view key, std::string_view holder,
+                                   std::chrono::nanoseconds ttl) {
+    return engine_->acquire_lease(key, holder, ttl);
+}
+
+Result<void> Store::renew_lease(std::string_view key, LeaseToken token) {
+    return engine_->renew_lease(key, token);
+}
+
+Result<void> Store::release_lease(std::string_view key, LeaseToken token) {
+    TransactionBody body(engine_->options());
+    body.release_lease(key, token);
+    auto receipt = engine_->commit(body, Durability::durable);
+    if (!receipt) return receipt.error();
+    return {};
+}
+
+Result<std::optional<Lease>> Store::lease(std::string_view key, Level level) const {
+    return engine_->lease(key, level);
+}
+
+Result<std::vector<Lease>> Store::leases(const Page& page) const {
+    return engine_->leases(page.after, limit_of(page.limit));
+}
+
 Result<std::uint64_t> Store::lag(const Source& source, Position cursor) const {
     return engine_->lag(source, cursor);
 }
@@ -203,8 +228,10 @@ Result<std::uint64_t> Store::lag(const Source& source, Position cursor) const {
 Result<void> Store::sync() {
     return engine_->sync();
 }
-Result<void> Store::trim(std::string_view space, std::string_view segment, Sequence through) {
-    return engine_->trim(space, segment, through);
+
+Result<void> Store::trim(std::string_view space, std::string_view segment, Sequence through,
+                         const TrimOptions& options) {
+    return engine_->trim(space, segment, through, options);
 }
 
 Result<void> Store::drain() {
@@ -270,6 +297,11 @@ Transaction& Transaction::delete_consumer(std::string_view consumer, const MoveO
 Transaction& Transaction::require_consumer(std::string_view consumer, const Source& source,
                                            Position position) {
     body_->require_consumer(consumer, source, position);
+    return *this;
+}
+
+Transaction& Transaction::require_lease(std::string_view key, LeaseToken token) {
+    body_->require_lease(key, token);
     return *this;
 }
 

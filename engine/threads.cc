@@ -81,7 +81,7 @@ std::uint64_t EngineThreads::log_turn(io::Queue& queue) {
         timeout = retry_ns;
     else if (*has_more_to_fill)
         timeout = 0;
-    if (group.wants_drain()) engine_.drain_signal_.raise();
+    if (engine_.wants_drain()) engine_.drain_signal_.raise();
     const std::uint64_t now = engine_.monotonic_ns();
     if (group.lead_due(queue, now)) return 0;
     const GroupCommit::Pulse pulse = group.pulse();
@@ -102,17 +102,14 @@ std::uint64_t EngineThreads::log_turn(io::Queue& queue) {
     return timeout;
 }
 
-/// Once begun, drains until nothing durable is left. Who commits all the time keeps it at that, so
-/// the metrics come between two drains, without the drain's role: a commit that waits for room
-/// takes it.
+/// Drains while there is too much in memory or in the log, no less at a time: each drain makes a
+/// pack, and few large ones are sooner written and read. Between two drains come the metrics,
+/// without the drain's role: a commit that waits for room takes it.
 std::uint64_t EngineThreads::drain_turn(io::Queue& queue) {
     const std::uint64_t until_metrics = metrics_turn();
-    if (!draining_ && !engine_.wants_drain()) return until_metrics;
-    draining_ = false;
+    if (!engine_.wants_drain()) return until_metrics;
     const auto drained = engine_.drain_once(queue);
-    draining_ = drained && *drained;
-    if (draining_) return 0;
-    return drained && !engine_.wants_drain() ? until_metrics : std::min(until_metrics, retry_ns);
+    return drained && *drained ? 0 : std::min(until_metrics, retry_ns);
 }
 
 std::uint64_t EngineThreads::metrics_turn() {

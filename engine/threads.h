@@ -35,7 +35,6 @@ private:
     Engine& engine_;
     std::uint64_t batches_seen_ = 0;  // the log thread's, as is quiet_since_
     std::uint64_t quiet_since_ = 0;
-    bool draining_ = false;  // the drain thread's, as is the next
     std::uint64_t metrics_due_ns_ = 0;
     std::thread log_;
     std::thread drain_;

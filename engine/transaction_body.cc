@@ -9,7 +9,7 @@ namespace {
 
 /// So many targets are looked through; beyond, a map is quicker.
 constexpr std::size_t searched_targets_max = 8;
-/// Memory of so many is kept for the next transaction.
+/// Memory of so many, and of so many changes of consumers, is kept for the next transaction.
 constexpr std::size_t kept_targets_max = 64;
 
 /// The space's length stands in front, so that no two pairs of names share a key.
@@ -22,6 +22,14 @@ const char* name_problem(std::string_view name) {
     if (name.empty()) return "is empty";
     if (name.size() > name_bytes_max) return "is longer than 255 bytes";
     return nullptr;
+}
+
+/// Where `step` throws, `incomplete` is true from then on.
+template <class Step>
+void complete(bool& incomplete, Step step) {
+    const bool before = std::exchange(incomplete, true);
+    step();
+    incomplete = before;
 }
 
 }  // namespace
@@ -92,9 +100,7 @@ void TransactionBody::demand(std::uint32_t target, Expectation expectation) {
 void TransactionBody::append(std::string_view space, std::string_view segment, Bytes payload,
                              const AppendOptions& options) {
     if (error_) return;
-    const bool was_incomplete = std::exchange(incomplete_, true);
-    add(space, segment, payload, options);
-    incomplete_ = was_incomplete;
+    complete(incomplete_, [&] { add(space, segment, payload, options); });
 }
 
 void TransactionBody::add(std::string_view space, std::string_view segment, Bytes payload,
@@ -127,9 +133,7 @@ void TransactionBody::add(std::string_view space, std::string_view segment, Byte
 void TransactionBody::require(std::string_view space, std::string_view segment,
                               Expectation expectation) {
     if (error_) return;
-    const bool was_incomplete = std::exchange(incomplete_, true);
-    add_demand(space, segment, expectation);
-    incomplete_ = was_incomplete;
+    complete(incomplete_, [&] { add_demand(space, segment, expectation); });
 }
 
 void TransactionBody::add_demand(std::string_view space, std::string_view segment,
@@ -141,21 +145,26 @@ void TransactionBody::add_demand(std::string_view space, std::string_view segmen
 
 void TransactionBody::set_consumer(std::string_view consumer, const Source& source,
                                    Position position, const MoveOptions& options) {
-    add_consumer(ConsumerChange::Kind::move, consumer, source, position, options);
+    complete(incomplete_, [&] {
+        add_consumer(ConsumerChange::Kind::move, consumer, source, position, options);
+    });
 }
 
 void TransactionBody::take_consumer(std::string_view consumer) {
-    add_consumer(ConsumerChange::Kind::take, consumer, {}, {}, {});
+    complete(incomplete_, [&] { add_consumer(ConsumerChange::Kind::take, consumer, {}, {}, {}); });
 }
 
 void TransactionBody::delete_consumer(std::string_view consumer, const MoveOptions& options) {
-    add_consumer(ConsumerChange::Kind::remove, consumer, {}, {}, options);
+    complete(incomplete_,
+             [&] { add_consumer(ConsumerChange::Kind::remove, consumer, {}, {}, options); });
 }
 
 void TransactionBody::require_consumer(std::string_view consumer, const Source& source,
                                        Position position) {
-    add_consumer(ConsumerChange::Kind::require, consumer, source, {},
-                 {.expect = position, .any_epoch = true});
+    complete(incomplete_, [&] {
+        add_consumer(ConsumerChange::Kind::require, consumer, source, {},
+                     {.expect = position, .any_epoch = true});
+    });
 }
 
 void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view consumer,
@@ -168,32 +177,68 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
         return fail(Errc::invalid_argument,
                     "a consumer's source has a name longer than 255 bytes, or a segment without "
                     "its space");
-    const bool was_incomplete = std::exchange(incomplete_, true);
-    consumers_.push_back({kind, std::string(consumer), std::string(source.space),
-                          std::string(source.segment), position, options});
+    if (used_consumers_ == consumers_.size()) consumers_.emplace_back();
+    ConsumerChange& change = consumers_[used_consumers_++];
+    change.kind = kind;
+    change.consumer = consumer;
+    change.space = source.space;
+    change.segment = source.segment;
+    change.position = position;
+    change.options = options;
+    if (kind == ConsumerChange::Kind::move)
+        encode(segment::ConsumerMove{consumer, source.space, source.segment, position});
+    if (kind == ConsumerChange::Kind::take)
+        encode(segment::Change(segment::ConsumerTaken{change.consumer}));
+    if (kind == ConsumerChange::Kind::remove)
+        encode(segment::Change(segment::ConsumerDeleted{change.consumer}));
+}
+
+void TransactionBody::grant_lease(std::string_view key, std::string_view holder,
+                                  std::uint64_t ttl_ns, std::uint64_t now_ns) {
+    if (error_) return;
+    complete(incomplete_, [&] {
+        if (const char* problem = name_problem(holder))
+            return fail(Errc::invalid_argument, fmt::format("the name of the holder {}", problem));
+        add_lease({.kind = LeaseChange::Kind::grant,
+                   .key = std::string(key),
+                   .holder = std::make_shared<const std::string>(holder),
+                   .ttl_ns = ttl_ns,
+                   .now_ns = now_ns});
+    });
+}
+
+void TransactionBody::release_lease(std::string_view key, LeaseToken token) {
+    complete(incomplete_, [&] {
+        add_lease({.kind = LeaseChange::Kind::release, .key = std::string(key), .token = token});
+    });
+}
+
+void TransactionBody::require_lease(std::string_view key, LeaseToken token) {
+    complete(incomplete_, [&] {
+        add_lease({.kind = LeaseChange::Kind::require, .key = std::string(key), .token = token});
+    });
+}
+
+void TransactionBody::add_lease(LeaseChange change) {
+    if (error_) return;
+    if (const char* problem = name_problem(change.key))
+        return fail(Errc::invalid_argument, fmt::format("the key of the lease {}", problem));
+    leases_.push_back(std::move(change));
+    const LeaseChange& added = leases_.back();
+    if (added.kind == LeaseChange::Kind::grant)
+        encode(segment::Change(segment::LeaseGranted{added.key, *added.holder, added.ttl_ns}));
+    if (added.kind == LeaseChange::Kind::release)
+        encode(segment::Change(segment::LeaseReleased{added.key}));
+}
+
+template <class Change>
+void TransactionBody::encode(const Change& change) {
     const std::size_t before = changes_.size();
-    encode(consumers_.back());
+    segment::encode_change_item(change, changes_);
     bytes_ += changes_.size() - before;
-    incomplete_ = was_incomplete;
     if (bytes_ > limits_.transaction_bytes_max)
         fail(Errc::too_large, fmt::format("the transaction is over transaction_bytes_max of {}",
                                           limits_.transaction_bytes_max));
-}
-
-void TransactionBody::encode(const ConsumerChange& change) {
-    switch (change.kind) {
-        case ConsumerChange::Kind::move:
-            return segment::encode_change_item(
-                segment::ConsumerMoved{change.consumer, change.space, change.segment,
-                                       change.position},
-                changes_);
-        case ConsumerChange::Kind::take:
-            return segment::encode_change_item(segment::ConsumerTaken{change.consumer}, changes_);
-        case ConsumerChange::Kind::remove:
-            return segment::encode_change_item(segment::ConsumerDeleted{change.consumer}, changes_);
-        case ConsumerChange::Kind::require:
-            return;
-    }
 }
 
 void TransactionBody::note_id() {
@@ -218,7 +263,9 @@ void TransactionBody::clear() noexcept {
     by_name_.clear();
     last_target_ = 0;
     demands_.clear();
-    consumers_.clear();
+    if (used_consumers_ > kept_targets_max) consumers_.clear();
+    used_consumers_ = 0;
+    leases_.clear();
     changes_.clear();
     id_.reset();
     id_change_.clear();

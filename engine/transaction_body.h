@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/consumer_table.h"
+#include "engine/lease_table.h"
 #include "segment/frame_builder.h"
 
 namespace braid {
@@ -46,6 +47,11 @@ public:
     void take_consumer(std::string_view consumer);
     void delete_consumer(std::string_view consumer, const MoveOptions& options);
     void require_consumer(std::string_view consumer, const Source& source, Position position);
+    /// `now_ns`: by the monotonic clock.
+    void grant_lease(std::string_view key, std::string_view holder, std::uint64_t ttl_ns,
+                     std::uint64_t now_ns);
+    void release_lease(std::string_view key, LeaseToken token);
+    void require_lease(std::string_view key, LeaseToken token);
     void set_id(const TransactionId& id) { id_ = id; }
     /// Closes the last frame: afterwards all of the below is complete, until `clear`.
     void finish() {
@@ -66,7 +72,11 @@ public:
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
     /// What it does to consumers and demands of them.
-    [[nodiscard]] std::vector<ConsumerChange>& consumers() noexcept { return consumers_; }
+    [[nodiscard]] std::span<ConsumerChange> consumers() noexcept {
+        return {consumers_.data(), used_consumers_};
+    }
+    /// What it does to leases and demands of them.
+    [[nodiscard]] std::vector<LeaseChange>& leases() noexcept { return leases_; }
     /// Change records of what it does, in order, without their numbers.
     [[nodiscard]] Bytes changes() const noexcept { return changes_; }
     /// The change record of its id; empty if it has none.
@@ -78,7 +88,7 @@ public:
     /// Whether committing it writes anything.
     [[nodiscard]] bool writes() const noexcept { return records_ != 0 || !changes_.empty(); }
     [[nodiscard]] bool demands_anything() const noexcept {
-        return !demands_.empty() || !consumers_.empty();
+        return !demands_.empty() || used_consumers_ != 0 || !leases_.empty();
     }
 
 private:
@@ -95,7 +105,10 @@ private:
     void add_demand(std::string_view space, std::string_view segment, Expectation expectation);
     void add_consumer(ConsumerChange::Kind kind, std::string_view consumer, const Source& source,
                       Position position, const MoveOptions& options);
-    void encode(const ConsumerChange& change);
+    void add_lease(LeaseChange change);
+    /// Adds the change's record, which counts like a record of its bytes.
+    template <class Change>
+    void encode(const Change& change);
     void note_id();
     void fail(Errc code, std::string message);
     void demand(std::uint32_t target, Expectation expectation);
@@ -108,7 +121,9 @@ private:
     boost::unordered_flat_map<std::string, std::uint32_t> by_name_;  // of many targets only
     std::uint32_t last_target_ = 0;
     std::vector<Demand> demands_;
-    std::vector<ConsumerChange> consumers_;
+    std::vector<ConsumerChange> consumers_;  // likewise
+    std::size_t used_consumers_ = 0;
+    std::vector<LeaseChange> leases_;
     std::vector<std::byte> changes_;
     std::optional<TransactionId> id_;
     std::uint64_t fingerprint_ = 0;

@@ -96,6 +96,15 @@ struct ConsumerUpdate {
     bool operator==(const ConsumerUpdate&) const = default;
 };
 
+/// A lease that was granted or released. Without a token nobody holds it, and it is gone.
+struct LeaseUpdate {
+    std::string key;
+    LeaseToken token;
+    std::string holder;
+    std::uint64_t ttl_ns = 0;
+    bool operator==(const LeaseUpdate&) const = default;
+};
+
 /// A transaction that the caller gave an id.
 struct NotedTransaction {
     TransactionId id{};
@@ -123,6 +132,7 @@ struct CatalogRecord {
     std::vector<SegmentTrim> trims;
     std::vector<PackTrim> pack_trims;
     std::vector<ConsumerUpdate> consumers;
+    std::vector<LeaseUpdate> leases;
     std::vector<NotedTransaction> noted;
     bool operator==(const CatalogRecord&) const = default;
 };
@@ -139,6 +149,7 @@ enum class CatalogEntryType : std::uint64_t {
     trims = 8,     ///< all segment trims
     pack_trims = 9,
     consumers = 16,  ///< all consumers that have changed
+    leases = 17,     ///< all leases that have changed
     noted = 18,      ///< all transactions with an id
     // Reserved.
     segment_deleted = 20,

@@ -296,7 +296,7 @@ bool decode_consumers(Bytes content, std::vector<ConsumerUpdate>& consumers) {
         ConsumerUpdate& consumer = consumers.emplace_back();
         consumer.name = reader.text();
         consumer.epoch = reader.varint();
-        sound &= !consumer.name.empty() && consumer.name.size() <= 255;
+        sound &= segment::is_name(consumer.name);
         for (std::uint64_t left = reader.varint(); left > 0 && !reader.failed(); --left) {
             CursorUpdate& cursor = consumer.cursors.emplace_back();
             cursor.space = reader.text();
@@ -304,6 +304,33 @@ bool decode_consumers(Bytes content, std::vector<ConsumerUpdate>& consumers) {
             cursor.position = reader.varint();
             sound &= segment::is_source(cursor.space, cursor.segment);
         }
+    }
+    return sound && reader.finished();
+}
+
+void encode_leases(const std::vector<LeaseUpdate>& leases, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    for (const LeaseUpdate& lease : leases) {
+        writer.text(lease.key);
+        writer.varint(lease.token.value);
+        if (lease.token == 0) continue;
+        writer.text(lease.holder);
+        writer.varint(lease.ttl_ns);
+    }
+}
+
+bool decode_leases(Bytes content, std::vector<LeaseUpdate>& leases) {
+    ByteReader reader(content);
+    bool sound = true;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        LeaseUpdate& lease = leases.emplace_back();
+        lease.key = reader.text();
+        lease.token = reader.varint();
+        sound &= segment::is_name(lease.key);
+        if (lease.token == 0) continue;
+        lease.holder = reader.text();
+        lease.ttl_ns = reader.varint();
+        sound &= segment::is_name(lease.holder);
     }
     return sound && reader.finished();
 }
@@ -373,6 +400,8 @@ Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& reco
             return sound_or(decode_pack_trims(content, record.pack_trims), "the packs' trims");
         case CatalogEntryType::consumers:
             return sound_or(decode_consumers(content, record.consumers), "the consumers");
+        case CatalogEntryType::leases:
+            return sound_or(decode_leases(content, record.leases), "the leases");
         case CatalogEntryType::noted:
             return sound_or(decode_noted(content, record.noted), "the transactions' ids");
         default:
@@ -416,6 +445,8 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
     if (!record.consumers.empty())
         entries.add(CatalogEntryType::consumers,
                     [&](Out& to) { encode_consumers(record.consumers, to); });
+    if (!record.leases.empty())
+        entries.add(CatalogEntryType::leases, [&](Out& to) { encode_leases(record.leases, to); });
     if (!record.noted.empty())
         entries.add(CatalogEntryType::noted, [&](Out& to) { encode_noted(record.noted, to); });
 }

@@ -19,8 +19,11 @@ enum class PlantedFault : std::uint8_t {
     acknowledged_unflushed,    ///< a batch counts as durable when it is submitted
     durable_mark_early,        ///< the durable watermark rises before the log is written
     seal_left_out,
-    log_freed_early,  ///< log files are free before the catalog says so
-    level_ignored,    ///< readers of durable entries get others as well
+    log_freed_early,      ///< log files are free before the catalog says so
+    level_ignored,        ///< readers of durable entries get others as well
+    ids_not_drained,      ///< a drain leaves the ids of its transactions out
+    moves_drained_early,  ///< a drain takes consumers and leases as they are, not as of its cut
+    epoch_not_drained,    ///< a drain leaves a consumer's epoch out
 };
 
 inline std::atomic<PlantedFault> planted_fault{PlantedFault::none};

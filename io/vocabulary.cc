@@ -22,6 +22,7 @@ std::string conflict_sentence(const std::vector<Conflict>& conflicts) {
     for (const Conflict& one : conflicts) {
         if (!sentence.empty()) sentence += "; ";
         if (!one.consumer.empty()) sentence += fmt::format("consumer '{}' ", one.consumer);
+        if (!one.lease.empty()) sentence += fmt::format("lease '{}' ", one.lease);
         if (!one.space.empty()) sentence += fmt::format("space '{}' ", one.space);
         if (!one.segment.empty()) sentence += fmt::format("segment '{}' ", one.segment);
         sentence.back() = ':';

@@ -21,15 +21,11 @@ std::uint64_t change_checksum(Bytes item, std::uint64_t store_seed) {
     return checksum(item.subspan(sizeof(std::uint64_t)), store_seed);
 }
 
-bool good_name(std::string_view name) {
-    return !name.empty() && name.size() <= name_bytes_max;
-}
-
 Result<Change> decode_space_named(ByteReader& reader) {
     const SpaceId space = reader.varint();
     const std::string_view name = reader.text();
     if (!reader.finished()) return bad_body("the naming of a space can't be decoded");
-    if (space.value == 0 || !good_name(name))
+    if (space.value == 0 || !is_name(name))
         return bad_body("a space's id or name is out of bounds");
     return Change(SpaceNamed{space, std::string(name)});
 }
@@ -39,7 +35,7 @@ Result<Change> decode_segment_named(ByteReader& reader) {
     const SpaceId space = reader.varint();
     const std::string_view name = reader.text();
     if (!reader.finished()) return bad_body("the naming of a segment can't be decoded");
-    if (segment.value == 0 || space.value == 0 || !good_name(name))
+    if (segment.value == 0 || space.value == 0 || !is_name(name))
         return bad_body("a segment's id, space or name is out of bounds");
     return Change(SegmentNamed{segment, space, std::string(name)});
 }
@@ -50,19 +46,19 @@ Result<Change> decode_consumer_moved(ByteReader& reader) {
     const std::string_view segment = reader.text();
     const Position position = reader.varint();
     if (!reader.finished()) return bad_body("the move of a consumer can't be decoded");
-    if (!good_name(consumer) || !is_source(space, segment))
+    if (!is_name(consumer) || !is_source(space, segment))
         return bad_body("a consumer's name or source is out of bounds");
     return Change(
         ConsumerMoved{std::string(consumer), std::string(space), std::string(segment), position});
 }
 
-/// Of a change that says no more than a consumer's name.
+/// Of a change that says no more than a consumer's name or a lease's key.
 template <class Named>
-Result<Change> decode_consumer(ByteReader& reader) {
-    const std::string_view consumer = reader.text();
-    if (!reader.finished()) return bad_body("a consumer's name can't be decoded");
-    if (!good_name(consumer)) return bad_body("a consumer's name is out of bounds");
-    return Change(Named{std::string(consumer)});
+Result<Change> decode_named(ByteReader& reader) {
+    const std::string_view name = reader.text();
+    if (!reader.finished()) return bad_body("the name of a consumer or lease can't be decoded");
+    if (!is_name(name)) return bad_body("the name of a consumer or lease is out of bounds");
+    return Change(Named{std::string(name)});
 }
 
 Result<Change> decode_transaction_noted(ByteReader& reader) {
@@ -74,6 +70,16 @@ Result<Change> decode_transaction_noted(ByteReader& reader) {
     return Change(noted);
 }
 
+Result<Change> decode_lease_granted(ByteReader& reader) {
+    const std::string_view key = reader.text();
+    const std::string_view holder = reader.text();
+    const std::uint64_t ttl_ns = reader.varint();
+    if (!reader.finished()) return bad_body("the grant of a lease can't be decoded");
+    if (!is_name(key) || !is_name(holder))
+        return bad_body("a lease's key or holder is out of bounds");
+    return Change(LeaseGranted{std::string(key), std::string(holder), ttl_ns});
+}
+
 struct TypeOf {
     ItemType operator()(const SpaceNamed&) const { return ItemType::space_named; }
     ItemType operator()(const SegmentNamed&) const { return ItemType::segment_named; }
@@ -81,6 +87,8 @@ struct TypeOf {
     ItemType operator()(const ConsumerTaken&) const { return ItemType::consumer_taken; }
     ItemType operator()(const ConsumerDeleted&) const { return ItemType::consumer_deleted; }
     ItemType operator()(const TransactionNoted&) const { return ItemType::transaction_noted; }
+    ItemType operator()(const LeaseGranted&) const { return ItemType::lease_granted; }
+    ItemType operator()(const LeaseReleased&) const { return ItemType::lease_released; }
 };
 
 struct EncodeBody {
@@ -95,11 +103,14 @@ struct EncodeBody {
         writer.varint(named.space.value);
         writer.text(named.name);
     }
+    void operator()(const ConsumerMove& move) {
+        writer.text(move.consumer);
+        writer.text(move.space);
+        writer.text(move.segment);
+        writer.varint(move.position.value);
+    }
     void operator()(const ConsumerMoved& moved) {
-        writer.text(moved.consumer);
-        writer.text(moved.space);
-        writer.text(moved.segment);
-        writer.varint(moved.position.value);
+        (*this)(ConsumerMove{moved.consumer, moved.space, moved.segment, moved.position});
     }
     void operator()(const ConsumerTaken& taken) { writer.text(taken.consumer); }
     void operator()(const ConsumerDeleted& deleted) { writer.text(deleted.consumer); }
@@ -107,9 +118,34 @@ struct EncodeBody {
         writer.bytes(std::as_bytes(std::span(noted.id)));
         writer.fixed64(noted.fingerprint);
     }
+    void operator()(const LeaseGranted& granted) {
+        writer.text(granted.key);
+        writer.text(granted.holder);
+        writer.varint(granted.ttl_ns);
+    }
+    void operator()(const LeaseReleased& released) { writer.text(released.key); }
 };
 
+/// Appends an item whose body `encode_body` appends.
+template <class EncodeBytes>
+void encode_item(ItemType type, std::vector<std::byte>& out, EncodeBytes encode_body) {
+    const std::size_t begin = out.size();
+    out.resize(begin + change_header_bytes);
+    encode_body();
+    const std::size_t length = out.size() - begin;
+    out.resize(begin + padded(length));
+
+    ChangeHeader header{};
+    header.prefix.length = static_cast<std::uint32_t>(length);
+    header.prefix.type = static_cast<std::uint8_t>(type);
+    std::memcpy(out.data() + begin, &header, sizeof header);
+}
+
 }  // namespace
+
+bool is_name(std::string_view name) noexcept {
+    return !name.empty() && name.size() <= name_bytes_max;
+}
 
 bool is_source(std::string_view space, std::string_view segment) noexcept {
     return space.size() <= name_bytes_max && segment.size() <= name_bytes_max &&
@@ -130,24 +166,21 @@ Result<Change> decode_change_body(ItemType type, Bytes body) {
     if (type == ItemType::segment_named) return decode_segment_named(reader);
     if (type == ItemType::consumer_moved) return decode_consumer_moved(reader);
     if (type == ItemType::transaction_noted) return decode_transaction_noted(reader);
-    if (type == ItemType::consumer_taken) return decode_consumer<ConsumerTaken>(reader);
-    if (type == ItemType::consumer_deleted) return decode_consumer<ConsumerDeleted>(reader);
+    if (type == ItemType::consumer_taken) return decode_named<ConsumerTaken>(reader);
+    if (type == ItemType::consumer_deleted) return decode_named<ConsumerDeleted>(reader);
+    if (type == ItemType::lease_granted) return decode_lease_granted(reader);
+    if (type == ItemType::lease_released) return decode_named<LeaseReleased>(reader);
     return Error(Errc::unsupported_version,
                  fmt::format("change record of type {}, which this version of Braid doesn't know",
                              static_cast<unsigned>(type)));
 }
 
 void encode_change_item(const Change& change, std::vector<std::byte>& out) {
-    const std::size_t begin = out.size();
-    out.resize(begin + change_header_bytes);
-    encode_change_body(change, out);
-    const std::size_t length = out.size() - begin;
-    out.resize(begin + padded(length));
+    encode_item(change_type(change), out, [&] { encode_change_body(change, out); });
+}
 
-    ChangeHeader header{};
-    header.prefix.length = static_cast<std::uint32_t>(length);
-    header.prefix.type = static_cast<std::uint8_t>(change_type(change));
-    std::memcpy(out.data() + begin, &header, sizeof header);
+void encode_change_item(const ConsumerMove& move, std::vector<std::byte>& out) {
+    encode_item(ItemType::consumer_moved, out, [&] { EncodeBody{ByteWriter(out)}(move); });
 }
 
 void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,

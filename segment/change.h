@@ -60,9 +60,24 @@ struct TransactionNoted {
     std::uint64_t fingerprint = 0;
     bool operator==(const TransactionNoted&) const = default;
 };
+/// A holder got the lease of a key: the transaction's number is its token; body: text key, text
+/// holder, varint how many nanoseconds it was granted for.
+struct LeaseGranted {
+    std::string key;
+    std::string holder;
+    std::uint64_t ttl_ns = 0;
+    bool operator==(const LeaseGranted&) const = default;
+};
+/// Nobody holds the lease of a key any more; body: text key.
+struct LeaseReleased {
+    std::string key;
+    bool operator==(const LeaseReleased&) const = default;
+};
 using Change = std::variant<SpaceNamed, SegmentNamed, ConsumerMoved, ConsumerTaken, ConsumerDeleted,
-                            TransactionNoted>;
+                            TransactionNoted, LeaseGranted, LeaseReleased>;
 
+/// Whether this can be the name of anything.
+[[nodiscard]] bool is_name(std::string_view name) noexcept;
 /// Whether these can be a consumer's source.
 [[nodiscard]] bool is_source(std::string_view space, std::string_view segment) noexcept;
 [[nodiscard]] ItemType change_type(const Change& change) noexcept;
@@ -72,8 +87,17 @@ void encode_change_body(const Change& change, std::vector<std::byte>& out);
 /// that this version doesn't know.
 [[nodiscard]] Result<Change> decode_change_body(ItemType type, Bytes body);
 
+/// What ConsumerMoved says, in views.
+struct ConsumerMove {
+    std::string_view consumer;
+    std::string_view space;
+    std::string_view segment;
+    Position position;
+};
+
 /// Appends a whole change item without its numbers, padded.
 void encode_change_item(const Change& change, std::vector<std::byte>& out);
+void encode_change_item(const ConsumerMove& move, std::vector<std::byte>& out);
 /// Writes transaction, flag and checksum into a built change item at `at`.
 void number_change(std::byte* at, TransactionNumber transaction, bool ends_transaction,
                    std::uint64_t store_seed) noexcept;

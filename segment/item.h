@@ -34,6 +34,8 @@ enum class ItemType : std::uint8_t {
     segment_deleted = 70,    ///< reserved
     space_deleted = 71,      ///< reserved
     consumer_taken = 72,
+    lease_granted = 73,
+    lease_released = 74,
 };
 
 [[nodiscard]] constexpr bool is_change(ItemType type) noexcept {
@@ -49,6 +51,8 @@ enum class ItemType : std::uint8_t {
         case ItemType::consumer_moved:
         case ItemType::consumer_deleted:
         case ItemType::consumer_taken:
+        case ItemType::lease_granted:
+        case ItemType::lease_released:
         case ItemType::transaction_noted:
             return true;
         default:

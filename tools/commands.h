@@ -72,6 +72,7 @@ struct TrimArguments {
     std::string space;
     std::string segment;
     std::uint64_t through = 0;  ///< the last sequence to give up
+    bool past_consumers = false;
 };
 int run_trim(const TrimArguments& arguments);
 
@@ -83,11 +84,12 @@ struct ListArguments {
 int run_spaces(const ListArguments& arguments);
 int run_segments(const ListArguments& arguments);
 
-struct ConsumersArguments {
+struct PageArguments {
     StoreArguments store;
     Page page;
 };
-int run_consumers(const ConsumersArguments& arguments);
+int run_consumers(const PageArguments& arguments);
+int run_leases(const PageArguments& arguments);
 
 struct ConsumerArguments {
     StoreArguments store;

@@ -60,7 +60,7 @@ int print_one(const Store& store, const std::string& name) {
 
 }  // namespace
 
-int run_consumers(const ConsumersArguments& arguments) {
+int run_consumers(const PageArguments& arguments) {
     const auto store = open_to_read(arguments.store);
     if (!store) return report(store.error());
     const auto names = store->consumers(arguments.page);
@@ -71,6 +71,24 @@ int run_consumers(const ConsumersArguments& arguments) {
             output.flush();
             return report(printed.error());
         }
+        if (!output.flush()) break;
+    }
+    return output.finish();
+}
+
+int run_leases(const PageArguments& arguments) {
+    const auto store = open_to_read(arguments.store);
+    if (!store) return report(store.error());
+    const auto leases = store->leases(arguments.page);
+    if (!leases) return report(leases.error());
+    Output output(STDOUT_FILENO);
+    for (const Lease& lease : *leases) {
+        JsonObject(output.buffer())
+            .bytes("key", lease.key)
+            .bytes("holder", lease.holder)
+            .number("token", lease.token.value)
+            .number("ttl_ns", static_cast<std::uint64_t>(lease.ttl.count()))
+            .end_line();
         if (!output.flush()) break;
     }
     return output.finish();

@@ -117,6 +117,13 @@ private:
                 .number("records", trim.records)
                 .end();
         for (const auto& consumer : record.consumers) print(offset, consumer);
+        for (const auto& lease : record.leases)
+            context_.printer.line(file_.name, offset, "lease")
+                .bytes("key", lease.key)
+                .number("token", lease.token.value)
+                .bytes("holder", lease.holder)
+                .number("ttl_ns", lease.ttl_ns)
+                .end();
         for (const auto& noted : record.noted)
             context_.printer.line(file_.name, offset, "transaction_id")
                 .words("id", id_in_hex(noted.id))

@@ -67,6 +67,15 @@ struct PrintChange {
             .words("id", id_in_hex(noted.id))
             .checksum("fingerprint", noted.fingerprint);
     }
+    void operator()(const segment::LeaseGranted& granted) const {
+        line.words("change", "lease_granted")
+            .bytes("key", granted.key)
+            .bytes("holder", granted.holder)
+            .number("ttl_ns", granted.ttl_ns);
+    }
+    void operator()(const segment::LeaseReleased& released) const {
+        line.words("change", "lease_released").bytes("key", released.key);
+    }
 };
 
 void dump_change(DumpContext& context, const DumpFile& file, std::uint64_t offset, Bytes item) {

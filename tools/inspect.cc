@@ -84,7 +84,8 @@ int run_trim(const TrimArguments& arguments) {
     options.io = arguments.store.io;
     auto store = Store::open(arguments.store.directory, options);
     if (!store) return report(store.error());
-    const auto trimmed = store->trim(arguments.space, arguments.segment, arguments.through);
+    const auto trimmed = store->trim(arguments.space, arguments.segment, arguments.through,
+                                     {.past_consumers = arguments.past_consumers});
     if (!trimmed) return report(trimmed.error());
     return print_status(*store, arguments.space, arguments.segment);
 }

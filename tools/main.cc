@@ -32,6 +32,7 @@ public:
         add_status();
         add_trim();
         add_consumers();
+        add_leases();
         add_consumer();
         add_stat();
         add_verify();
@@ -100,7 +101,10 @@ private:
     void add_segments();
     void add_status();
     void add_trim();
+    void add_page(CLI::App& parent, const char* name, const char* does,
+                  int (*body)(const PageArguments&), const char* examples);
     void add_consumers();
+    void add_leases();
     void add_consumer();
     void add_stat();
     void add_verify();
@@ -261,15 +265,26 @@ void CommandLine::add_trim() {
     add_segment_names(command, *arguments);
     command.add_option("--through", arguments->through, "Sequence of the last entry to give up")
         ->required();
+    command.add_flag("--past-consumers", arguments->past_consumers,
+                     "Also what a consumer has yet to read");
+}
+
+void CommandLine::add_page(CLI::App& parent, const char* name, const char* does,
+                           int (*body)(const PageArguments&), const char* examples) {
+    auto arguments = std::make_shared<PageArguments>();
+    CLI::App& command = add_to(parent, name, does, arguments, body, examples);
+    command.add_option("--after", arguments->page.after, "Only names beyond this one");
+    command.add_option("--limit", arguments->page.limit, "Most names to print; 0: all");
 }
 
 void CommandLine::add_consumers() {
-    auto arguments = std::make_shared<ConsumersArguments>();
-    CLI::App& command =
-        add("consumers", "Lists the consumers by name: a line for each cursor, with its lag",
-            arguments, run_consumers, "  braid consumers data --after billing --limit 100");
-    command.add_option("--after", arguments->page.after, "Only names beyond this one");
-    command.add_option("--limit", arguments->page.limit, "Most consumers to print; 0: all");
+    add_page(app_, "consumers", "Lists the consumers by name: a line for each cursor, with its lag",
+             run_consumers, "  braid consumers data --after billing --limit 100");
+}
+
+void CommandLine::add_leases() {
+    add_page(app_, "leases", "Lists the leases by key, as they were last granted", run_leases,
+             "  braid leases data");
 }
 
 void CommandLine::add_consumer() {
@@ -282,6 +297,8 @@ void CommandLine::add_consumer() {
         command.add_option("NAME", arguments->name, "The consumer's name")->required();
         return std::pair(&command, arguments);
     };
+    add_page(consumer, "list", "The same as `braid consumers`", run_consumers,
+             "  braid consumer list data --limit 100");
     add_one("get", "Prints its cursors; exit code 4 if there is no such consumer", run_consumer_get,
             "  braid consumer get data billing");
     const auto [set, to] =

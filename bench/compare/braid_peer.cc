@@ -82,6 +82,14 @@ public:
     }
     /// It flushes by itself, every 10 ms.
     void flush() override {}
+    unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
+        auto reader =
+            store_.read_segment(space, names_[segment], {.from = sequence, .to = sequence});
+        const auto* entry = reader.next();
+        if (entry == nullptr) give_up("braid: an entry is missing");
+        if (!*entry) give_up(entry->error().message());
+        return std::to_integer<unsigned>((**entry).payload[0]);
+    }
 
 private:
     bool durable_;

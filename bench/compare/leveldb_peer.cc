@@ -56,11 +56,19 @@ public:
         options.sync = true;
         must_be(db_->Put(options, "flush", ""));
     }
+    unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
+        const Key key(segment, sequence);
+        leveldb::ReadOptions options;
+        options.verify_checksums = true;
+        must_be(db_->Get(options, {key.bytes().data(), key.bytes().size()}, &found_));
+        return static_cast<unsigned char>(found_[0]);
+    }
 
 private:
     bool durable_;
     Sequences sequences_;
     std::unique_ptr<leveldb::DB> db_;
+    std::string found_;
 };
 
 }  // namespace

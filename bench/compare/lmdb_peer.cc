@@ -51,16 +51,29 @@ public:
     }
     LmdbPeer(const LmdbPeer&) = delete;
     LmdbPeer& operator=(const LmdbPeer&) = delete;
-    ~LmdbPeer() override { mdb_env_close(env_); }
+    ~LmdbPeer() override {
+        if (reading_ != nullptr) mdb_txn_abort(reading_);
+        mdb_env_close(env_);
+    }
     std::unique_ptr<Session> session() override {
         return std::make_unique<LmdbSession>(env_, dbi_, sequences_);
     }
     void flush() override { must_be(mdb_env_sync(env_, 1)); }
+    /// All reads in one transaction, as its documentation advises.
+    unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
+        if (reading_ == nullptr) must_be(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &reading_));
+        const Key key(segment, sequence);
+        MDB_val name = value_of(key.bytes());
+        MDB_val data;
+        must_be(mdb_get(reading_, dbi_, &name, &data));
+        return *static_cast<const unsigned char*>(data.mv_data);
+    }
 
 private:
     Sequences sequences_;
     MDB_env* env_ = nullptr;
     MDB_dbi dbi_ = 0;
+    MDB_txn* reading_ = nullptr;
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ struct Append {
 
 /// What a peer is opened for.
 struct Setup {
-    std::string directory;       ///< empty, its own
+    std::string directory;       ///< its own; empty, or what the same peer left there
     std::uint32_t segments = 1;  ///< numbered from 0
     bool durable = true;         ///< commits are on the disk when they return
 };
@@ -44,6 +44,8 @@ public:
     virtual std::unique_ptr<Session> async_session() { return nullptr; }
     /// Makes what was committed durable; called every 10 ms where commits aren't.
     virtual void flush() = 0;
+    /// Reads one record; its payload's first byte. One thread. Not every peer can be asked.
+    virtual unsigned get(std::uint32_t segment, std::uint64_t sequence);
 };
 
 /// A peer that can be measured.

@@ -1,11 +1,16 @@
 #include <fmt/format.h>
 
 #include "bench/compare/peer.h"
+#include "bench/place.h"
 
 namespace bench {
 
 std::string segment_name(std::uint32_t segment) {
     return fmt::format("segment-{:06}", segment);
+}
+
+unsigned Peer::get(std::uint32_t, std::uint64_t) {
+    give_up("this peer can't be asked for a record here");
 }
 
 const std::vector<PeerKind>& peer_kinds() {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "bench/compare/device.h"
+#include "bench/compare/flusher.h"
 #include "bench/place.h"
 #include "bench/records.h"
 
@@ -75,29 +76,6 @@ private:
     Random random_;
     std::unique_ptr<Session> session_;
     std::vector<Append> appends_;
-};
-
-/// Makes buffered commits durable every 10 ms, as Braid does by itself.
-class Flusher {
-public:
-    explicit Flusher(Peer& peer)
-        : thread_([this, &peer] {
-              for (auto next = Clock::now(); !stop_;) {
-                  next += std::chrono::milliseconds(10);
-                  std::this_thread::sleep_until(next);
-                  peer.flush();
-              }
-          }) {}
-    Flusher(const Flusher&) = delete;
-    Flusher& operator=(const Flusher&) = delete;
-    ~Flusher() {
-        stop_ = true;
-        thread_.join();
-    }
-
-private:
-    std::atomic<bool> stop_{false};
-    std::thread thread_;
 };
 
 double percentile_us(std::vector<std::uint32_t>& sorted_ns, double part) {

@@ -148,7 +148,7 @@ void Explorer::append_and_recover(SimDisk& disk, Engine& engine, History& histor
                                   std::uint64_t seed) {
     for (std::uint64_t i = 0; i <= mix(seed, 5) % 4; ++i) {
         TransactionBody body(workload_.options);
-        fill(body, afterwards());
+        fill(body, afterwards(), history);
         const std::size_t index = history.submit(afterwards());
         const auto receipt = engine.commit(body, Durability::durable);
         if (!receipt) throw Broken("a commit after recovery failed: " + receipt.error().message());

@@ -43,6 +43,17 @@ void History::end_trim(const std::string& space, const std::string& segment) {
     trim.done = trim.begun;
 }
 
+LeaseToken History::lease_token(const std::string& key, std::size_t transactions) const {
+    LeaseToken token;
+    for (std::size_t i = 0; i < transactions; ++i)
+        for (const PlannedLease& one : transactions_[i].transaction->leases) {
+            if (one.key != key) continue;
+            const bool is_grant = one.kind == PlannedLease::Kind::grant || token == 0;
+            token = is_grant ? i + 1 : 0;
+        }
+    return token;
+}
+
 const PlannedRecord* History::record(std::uint64_t pick) const {
     if (transactions_.empty()) return nullptr;
     const auto& records = transactions_[pick % transactions_.size()].transaction->records;

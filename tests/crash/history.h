@@ -47,6 +47,9 @@ public:
     void end_trim(const std::string& space, const std::string& segment);
     /// Any of the records so far; nullptr if there is none.
     [[nodiscard]] const PlannedRecord* record(std::uint64_t pick) const;
+    /// What the newest grant of a lease is known by, after so many transactions; 0 if nobody holds
+    /// it.
+    [[nodiscard]] LeaseToken lease_token(const std::string& key, std::size_t transactions) const;
     /// The store was acknowledged to be there at all.
     void created() noexcept { created_ = true; }
     [[nodiscard]] bool is_created() const noexcept { return created_; }

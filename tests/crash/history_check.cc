@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "tests/crash/history.h"
 #include "tests/crash/workload_run.h"
@@ -39,6 +40,7 @@ private:
 
     void find_cut();
     void compare_consumers();
+    void compare_leases();
     void compare_ids();
     static void set_cursor(Consumer& consumer, const std::string& space, Position position);
     void expect();
@@ -230,6 +232,26 @@ void StoreCheck::compare_consumers() {
             throw Broken(fmt::format("consumer {} isn't where it should be", name));
 }
 
+/// Nobody's token is forgotten, and none comes back.
+void StoreCheck::compare_leases() {
+    std::size_t held = 0;
+    std::set<std::string> keys;
+    for (const History::Planned& planned : history_.transactions_)
+        for (const PlannedLease& one : planned.transaction->leases) keys.insert(one.key);
+    for (const std::string& key : keys) {
+        const LeaseToken token = history_.lease_token(key, found_);
+        const auto lease = engine_.lease(key, Level::committed);
+        if (token != 0) ++held;
+        if (lease.has_value() != (token != 0))
+            throw Broken(fmt::format("lease {} is {}", key, lease ? "held" : "gone"));
+        if (lease && (lease->token != token || lease->holder != planned_holder(key) ||
+                      lease->ttl != std::chrono::nanoseconds(planned_ttl_ns)))
+            throw Broken(fmt::format("lease {} has token {} instead of {}", key, lease->token.value,
+                                     token.value));
+    }
+    if (engine_.leases({}, no_limit).size() != held) throw Broken("a lease that nobody got");
+}
+
 /// Those that were found are known by their ids, and no others but what is on its way or, where
 /// writing the log failed, in doubt.
 void StoreCheck::compare_ids() {
@@ -260,6 +282,7 @@ void StoreCheck::set_cursor(Consumer& consumer, const std::string& space, Positi
 void StoreCheck::run() {
     find_cut();
     compare_consumers();
+    compare_leases();
     compare_ids();
     find_trims();
     expect();

@@ -72,6 +72,9 @@ std::vector<Plant> plants_for_explorer() {
         {"the durable watermark rises early", PlantedFault::durable_mark_early},
         {"readers of durable entries get others", PlantedFault::level_ignored},
         {"log files are freed before the record", PlantedFault::log_freed_early},
+        {"a drain forgets the ids of its transactions", PlantedFault::ids_not_drained},
+        {"a drain takes moves without their transactions", PlantedFault::moves_drained_early},
+        {"a consumer's epoch goes back", PlantedFault::epoch_not_drained},
     };
 }
 

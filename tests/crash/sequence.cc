@@ -12,7 +12,7 @@ struct Kind {
     std::size_t to_first;   ///< bytes of a record for the first segment; 0: none
     std::size_t to_second;  ///< likewise the second one, in another space
     std::uint64_t pick;
-    bool moves = false;  ///< a consumer, too
+    bool moves = false;  ///< a consumer and a lease, too
 };
 
 /// Sizes so that the log rolls within three operations, and that pieces are made.
@@ -38,8 +38,9 @@ PlannedTransaction transaction_of(const Kind& kind, std::size_t number) {
         transaction.records.push_back({"s0", "g0", std::string(kind.to_first, letter), {}});
     if (kind.to_second != 0)
         transaction.records.push_back({"s1", "g0", std::string(kind.to_second, letter), "second"});
-    if (kind.moves)
-        transaction.consumers.push_back({PlannedConsumer::Kind::move, "c", "s0", number});
+    if (!kind.moves) return transaction;
+    transaction.consumers.push_back({PlannedConsumer::Kind::move, "c", "s0", number});
+    transaction.leases.push_back({PlannedLease::Kind::release, "k"});
     return transaction;
 }
 

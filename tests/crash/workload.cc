@@ -83,6 +83,13 @@ void add_consumers(Random& random, PlannedTransaction& transaction) {
                                          fmt::format("s{}", random.below(2)), random.next()});
 }
 
+void add_lease(Random& random, PlannedTransaction& transaction) {
+    using Kind = PlannedLease::Kind;
+    if (random.below(4) != 0) return;
+    transaction.leases.push_back(
+        {random.below(3) == 0 ? Kind::release : Kind::grant, fmt::format("k{}", random.below(2))});
+}
+
 Step random_step(Random& random) {
     constexpr Step steps[] = {
         Step::commit,       Step::commit,          Step::commit,
@@ -132,6 +139,7 @@ Workload make_workload(std::uint64_t seed) {
         if (writes(operation.step)) {
             workload.transactions.push_back(random_transaction(random, number));
             add_consumers(random, workload.transactions.back());
+            add_lease(random, workload.transactions.back());
             if (random.flip()) workload.transactions.back().id = workload.transactions.size();
         }
         workload.operations.push_back(operation);
@@ -163,6 +171,9 @@ std::string describe(const Workload& workload, const Operation& operation) {
     constexpr const char* kinds[] = {"moves", "takes", "removes"};
     for (const PlannedConsumer& one : workload.transactions[operation.transaction].consumers)
         words += fmt::format(" {} {}", kinds[static_cast<std::size_t>(one.kind)], one.consumer);
+    for (const PlannedLease& one : workload.transactions[operation.transaction].leases)
+        words += fmt::format(
+            " {} {}", one.kind == PlannedLease::Kind::grant ? "grants" : "releases", one.key);
     return words;
 }
 

@@ -27,9 +27,17 @@ struct PlannedConsumer {
     std::uint64_t position = 0;
 };
 
+/// What a transaction does to a lease. Each key has one holder, who gets it at any time.
+struct PlannedLease {
+    enum class Kind : std::uint8_t { grant, release };
+    Kind kind = Kind::grant;  ///< the release of what nobody holds is a grant
+    std::string key;
+};
+
 struct PlannedTransaction {
     std::vector<PlannedRecord> records;
     std::vector<PlannedConsumer> consumers{};
+    std::vector<PlannedLease> leases{};
     std::uint64_t id = 0;  ///< of the caller's; 0: none
 };
 

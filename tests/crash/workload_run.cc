@@ -20,7 +20,12 @@ TransactionId planned_id(const PlannedTransaction& planned) {
     return id;
 }
 
-void fill(TransactionBody& body, const PlannedTransaction& planned, Position durable) {
+std::string planned_holder(const std::string& key) {
+    return "holder of " + key;
+}
+
+void fill(TransactionBody& body, const PlannedTransaction& planned, const History& history,
+          Position durable) {
     if (planned.id != 0) body.set_id(planned_id(planned));
     MoveOptions anyhow;
     anyhow.backward = true;
@@ -32,6 +37,13 @@ void fill(TransactionBody& body, const PlannedTransaction& planned, Position dur
             body.delete_consumer(one.consumer, anyhow);
         else
             body.set_consumer(one.consumer, one.space, one.position % (durable.value + 1), anyhow);
+    }
+    for (const PlannedLease& one : planned.leases) {
+        const LeaseToken token = history.lease_token(one.key, history.size());
+        if (one.kind == PlannedLease::Kind::grant || token == 0)
+            body.grant_lease(one.key, planned_holder(one.key), planned_ttl_ns, 0);
+        else
+            body.release_lease(one.key, token);
     }
     for (const PlannedRecord& record : planned.records) {
         const KeyValue pair{"key", record.metadata};
@@ -82,7 +94,7 @@ void WorkloadRun::close() {
 void WorkloadRun::commit(const PlannedTransaction& planned, Durability durability) {
     TransactionBody body(workload_.options);
     const Position durable = engine_->watermarks().durable();
-    fill(body, planned, durable);
+    fill(body, planned, history_, durable);
     const std::size_t index = history_.submit(planned, durable);
     const auto receipt = engine_->commit(body, durability);
     must(receipt, "a commit");
@@ -93,7 +105,7 @@ void WorkloadRun::commit(const PlannedTransaction& planned, Durability durabilit
 void WorkloadRun::commit_async(const PlannedTransaction& planned) {
     TransactionBody body(workload_.options);
     const Position durable = engine_->watermarks().durable();
-    fill(body, planned, durable);
+    fill(body, planned, history_, durable);
     const std::size_t index = history_.submit(planned, durable);
     ++callbacks_due_;
     engine_->commit_async(
@@ -134,7 +146,8 @@ void WorkloadRun::trim(std::uint64_t pick) {
     if (status->last_sequence == 0) return;
     const std::uint64_t through = 1 + (pick >> 20) % status->last_sequence.value;
     history_.begin_trim(record->space, record->segment, through);
-    must(engine_->trim(record->space, record->segment, through), "a trim");
+    must(engine_->trim(record->space, record->segment, through, {.past_consumers = true}),
+         "a trim");
     history_.all_durable();
     history_.end_trim(record->space, record->segment);
 }

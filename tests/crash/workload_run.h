@@ -48,6 +48,9 @@ private:
 /// A planned transaction's id.
 [[nodiscard]] TransactionId planned_id(const PlannedTransaction& planned);
 /// Adds all of a planned transaction; cursors stand at or before what is durable.
-void fill(TransactionBody& body, const PlannedTransaction& planned, Position durable = {});
+void fill(TransactionBody& body, const PlannedTransaction& planned, const History& history,
+          Position durable = {});
+inline constexpr std::uint64_t planned_ttl_ns = 1'000'000'000;
+[[nodiscard]] std::string planned_holder(const std::string& key);
 
 }  // namespace braid::crash

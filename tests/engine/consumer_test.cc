@@ -254,6 +254,38 @@ TEST_CASE("O-10 many consumers cost an opening little, and each drain only what 
     CHECK(position_of(*store, "consumer-001234", "orders") == 34);
 }
 
+TEST_CASE("O-11 a trim below the slowest consumer is refused, and names it") {
+    with_every_size([](StoreFixture& store) {
+        must_append(*store, "a", "x", 1, 10);
+        must_append(*store, "a", "y", 1, 10);
+        must_append(*store, "b", "x", 1, 10);
+        must(store->set_consumer("ahead", "a", 9));
+        must(store->set_consumer("slow", {"a", "x"}, 4));
+        must(store->set_consumer("of another segment", {"a", "y"}, 0));
+        must(store->set_consumer("of another space", "b", 0));
+        must(store->trim("a", "x", 4));
+        const auto refused = store->trim("a", "x", 5);
+        REQUIRE(code(refused) == Errc::conflict);
+        const Error error = refused.error();
+        REQUIRE(error.conflicts().size() == 1);
+        CHECK(error.conflicts()[0].consumer == "slow");
+        CHECK(error.conflicts()[0].required == "position 5 or beyond");
+        CHECK(error.conflicts()[0].actual == "it stands at position 4");
+        CHECK(must(store->status("a", "x")).first_sequence == 5);
+        must(store->set_consumer("slow", {"a", "x"}, 10));
+        CHECK(code(store->trim("a", "x", 10)) == Errc::conflict);  // "ahead", in the whole space
+        must(store->trim("a", "x", 9));
+        must(store->set_consumer("of everything", {}, 8));
+        store.reopen();
+        CHECK(code(store->trim("a", "x", 10)) == Errc::conflict);
+        must(store->trim("a", "x", 10, {.past_consumers = true}));
+        must(store->delete_consumer("of everything"));
+        CHECK(code(store->trim("b", "x", 1)) == Errc::conflict);
+        must(store->delete_consumer("of another space"));
+        must(store->trim("b", "x", 10));
+    });
+}
+
 TEST_CASE("a catalog that has grown long is begun anew with all consumers and ids") {
     StoreFixture store;
     must_append(*store, "in", "a", 1, 100);

@@ -185,6 +185,22 @@ void Model::trim(const std::string& space, const std::string& segment, std::uint
     trimmed = std::max(trimmed, through);
 }
 
+bool Model::is_held_back(const std::string& space, const std::string& segment,
+                         std::uint64_t through) const {
+    std::uint64_t position = 0;
+    for (const Seen& entry : entries_)
+        if (entry.space == space && entry.segment == segment && entry.sequence <= through)
+            position = entry.position;
+    for (const auto& [name, consumer] : consumers_)
+        for (const auto& [source, cursor] : consumer.cursors) {
+            const bool runs_over =
+                source.first.empty() ||
+                (source.first == space && (source.second.empty() || source.second == segment));
+            if (runs_over && cursor < position) return true;
+        }
+    return false;
+}
+
 std::uint64_t Model::trimmed(const std::string& space, const std::string& segment) const {
     return length(trimmed_, {space, segment});
 }

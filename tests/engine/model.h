@@ -98,6 +98,9 @@ public:
 
     /// Gives up a segment's entries up to a sequence.
     void trim(const std::string& space, const std::string& segment, std::uint64_t through);
+    /// Whether a consumer has yet to read some of a segment's entries up to a sequence.
+    [[nodiscard]] bool is_held_back(const std::string& space, const std::string& segment,
+                                    std::uint64_t through) const;
     [[nodiscard]] std::uint64_t trimmed(const std::string& space, const std::string& segment) const;
     /// The position through which what is selected is trimmed, if reading it must be refused for
     /// that; else 0.

@@ -359,14 +359,19 @@ void ModelRun::trim(Random& random) {
     const std::uint64_t before = model_.trimmed(space, segment);
     const std::uint64_t through =
         random.percent(10) ? random.below(length + 3) : random.between(before, length);
-    tell("trim {}/{} through {} of {}", shown(space), shown(segment), through, length);
-    const Result<void> result = store_->trim(space, segment, through);
+    const bool past_consumers = random.percent(50);
+    tell("trim {}/{} through {} of {}{}", shown(space), shown(segment), through, length,
+         past_consumers ? " past consumers" : "");
+    const Result<void> result =
+        store_->trim(space, segment, through, {.past_consumers = past_consumers});
     if (length == 0) return check(code(result) == Errc::not_found, "trimming what is missing");
     if (through > length)
         return check(code(result) == Errc::out_of_range, "trimming beyond the end");
+    durable_ = acknowledged_;
+    if (!past_consumers && through > before && model_.is_held_back(space, segment, through))
+        return check(code(result) == Errc::conflict, "trimming what a consumer has yet to read");
     if (!result) throw Mismatch("trim: " + result.error().message());
     model_.trim(space, segment, through);
-    durable_ = acknowledged_;
 }
 
 void ModelRun::step(const Operation& operation) {

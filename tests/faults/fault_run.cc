@@ -224,7 +224,7 @@ void FaultRun::called_back(std::size_t index, bool was_stopped, const Result<Rec
 /// One that ran out of memory half way is never committed: the commit says bad_alloc, too.
 void FaultRun::build(TransactionBody& body, const PlannedTransaction& planned) {
     const auto built = in_engine([&]() -> Result<void> {
-        crash::fill(body, planned);
+        crash::fill(body, planned, history_);
         return {};
     });
     if (built) return;
@@ -235,7 +235,7 @@ void FaultRun::build(TransactionBody& body, const PlannedTransaction& planned) {
     } catch (const std::bad_alloc&) {
     }
     body.clear();
-    crash::fill(body, planned);
+    crash::fill(body, planned, history_);
 }
 
 void FaultRun::conflict(std::uint64_t pick) {
@@ -408,7 +408,7 @@ void FaultRun::go_on() {
         return close();
     }
     TransactionBody body(workload_.options);
-    crash::fill(body, afterwards());
+    crash::fill(body, afterwards(), history_);
     const auto receipt = engine_->commit(body, Durability::buffered);
     if (receipt || receipt.error().code() != Errc::failed)
         throw Broken("a commit after a failed log write is not told `failed`");
@@ -419,7 +419,7 @@ void FaultRun::go_on() {
 
 void use_again(Engine& engine, History& history, const Options& options) {
     TransactionBody body(options);
-    crash::fill(body, afterwards());
+    crash::fill(body, afterwards(), history);
     const std::size_t index = history.submit(afterwards());
     const auto receipt = engine.commit(body, Durability::durable);
     must(receipt, "a commit afterwards");

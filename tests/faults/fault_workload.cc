@@ -57,6 +57,9 @@ public:
         // Every other one moves a consumer as well, and has made it before.
         using Kind = crash::PlannedConsumer::Kind;
         if (number_ % 2 == 0) transaction.consumers = {{Kind::move, "c", "s0", number_}};
+        if (number_ % 2 != 0)
+            transaction.leases = {
+                {crash::PlannedLease::Kind::release, number_ % 3 == 0 ? "k" : "l"}};
         transaction.id = number_;
         return transaction;
     }

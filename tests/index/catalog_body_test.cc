@@ -105,6 +105,18 @@ TEST_CASE("a consumer without a name, or with a segment but no space, is corrupt
     CHECK_FALSE(with_consumer("a", "", "c"));
 }
 
+TEST_CASE("a lease without a key, or granted to nobody, is corrupt") {
+    const auto with_lease = [](const char* key, LeaseToken token, const char* holder) {
+        index::CatalogRecord record;
+        record.leases = {{key, token, holder, 1}};
+        return index::decode_catalog_body(CatalogRecordKind::drain, body_of(record));
+    };
+    CHECK(with_lease("a", 1, "b"));
+    CHECK(with_lease("a", 0, ""));
+    CHECK_FALSE(with_lease("", 1, "b"));
+    CHECK_FALSE(with_lease("a", 1, ""));
+}
+
 TEST_CASE("random entries never crash the decoder") {
     const std::uint64_t start = test::fresh_seed();
     CAPTURE(start);
@@ -125,6 +137,7 @@ TEST_CASE("the bytes of a known body are what the format says") {
           "80c00140ac02bc0506c80f88776655443322110200008020bc050003ce0fffff"
           "ffffffffffff08090314a00684070be606090201071024"
           "0762696c6c696e672802066f726465727300de070573746f636b01610004676f"
-          "6e6500001238010203000000000000000000000000004d000000000000003c88"
+          "6e6500001111036b65791e03616e6ee8070466726565001238010203000000000000000000000000004d0000"
+          "00000000003c88"
           "0e04ff000000000000000000000000000000ffffffffffffffff02870e00");
 }

@@ -30,6 +30,7 @@ inline index::CatalogRecord sample_drain(std::uint64_t number) {
     record.trims = {{3, 20, 800}, {900, 11, 870}};
     record.pack_trims = {{pack, 7}};
     record.consumers = {{"billing", 40, {{"orders", "", 990}, {"stock", "a", 0}}}, {"gone", 0, {}}};
+    record.leases = {{"key", 30, "ann", 1000}, {"free", 0, "", 0}};
     record.noted = {{{1, 2, 3}, 77, 30, 900, 4}, {{255}, ~std::uint64_t{0}, 31, 0, 0}};
     return record;
 }
@@ -66,6 +67,7 @@ inline index::CatalogRecord extreme_record() {
     record.pack_trims = {{max32, max}, {}};
     const std::string longest(255, 'x');
     record.consumers = {{longest, max, {{longest, longest, max}, {}}}};
+    record.leases = {{longest, max, longest, max}};
     record.noted = {{{}, max, max, max, max}, {}, {{}, 1, 2, 3, 4}};
     return record;
 }

@@ -25,13 +25,16 @@ const Change space_named = segment::SpaceNamed{5, "orders"};
 const Change segment_named = segment::SegmentNamed{300, 5, std::string("any\0bytes\xff", 10)};
 const Change consumer_moved =
     segment::ConsumerMoved{"billing", "orders", std::string("\0\xff", 2), 12345};
-const Change all_changes[] = {space_named,
-                              segment_named,
-                              consumer_moved,
-                              segment::ConsumerMoved{"billing", "", "", 0},
-                              segment::ConsumerTaken{std::string(255, 'c')},
-                              segment::ConsumerDeleted{"billing"},
-                              segment::TransactionNoted{{1, 2, 255}, 77}};
+const Change all_changes[] = {
+    space_named,
+    segment_named,
+    consumer_moved,
+    segment::ConsumerMoved{"billing", "", "", 0},
+    segment::ConsumerTaken{std::string(255, 'c')},
+    segment::ConsumerDeleted{"billing"},
+    segment::TransactionNoted{{1, 2, 255}, 77},
+    segment::LeaseGranted{"key", std::string(255, 'h'), ~std::uint64_t{0}},
+    segment::LeaseReleased{"key"}};
 
 }  // namespace
 
@@ -100,6 +103,10 @@ TEST_CASE("a body with bytes left, a bad name or no id is corrupt") {
     CHECK(code(segment::ConsumerMoved{"a", std::string(256, 'n'), "", 1}, false) == Errc::corrupt);
     CHECK(code(segment::ConsumerTaken{""}, false) == Errc::corrupt);
     CHECK(code(segment::ConsumerDeleted{"a"}, true) == Errc::corrupt);
+    CHECK(code(segment::LeaseGranted{"a", "b", 1}, true) == Errc::corrupt);
+    CHECK(code(segment::LeaseGranted{"", "b", 1}, false) == Errc::corrupt);
+    CHECK(code(segment::LeaseGranted{"a", "", 1}, false) == Errc::corrupt);
+    CHECK(code(segment::LeaseReleased{""}, false) == Errc::corrupt);
 }
 
 TEST_CASE("random bodies never crash the decoder") {
@@ -108,8 +115,9 @@ TEST_CASE("random bodies never crash the decoder") {
     std::mt19937_64 random(start);
     for (int i = 0; i < 20'000; ++i) {
         const auto bytes = test::random_bytes(random, random() % 40);
-        for (const ItemType type : {ItemType::space_named, ItemType::segment_named,
-                                    ItemType::consumer_moved, ItemType::consumer_taken})
+        for (const ItemType type :
+             {ItemType::space_named, ItemType::segment_named, ItemType::consumer_moved,
+              ItemType::consumer_taken, ItemType::lease_granted})
             static_cast<void>(segment::decode_change_body(type, bytes));
         static_cast<void>(segment::read_change_item(bytes, seed));
     }

@@ -7,6 +7,7 @@
 #include <braid/entry.hpp>
 #include <braid/error.hpp>
 #include <braid/histogram.hpp>
+#include <braid/lease.hpp>
 #include <braid/options.hpp>
 #include <braid/processor.hpp>
 #include <braid/reader.hpp>

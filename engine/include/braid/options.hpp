@@ -66,8 +66,8 @@ struct Options {
     /// For programs whose own threads mustn't write to disks; else `automatic` is as good or
     /// better.
     CommitPath commit_path = CommitPath::automatic;
-    /// Log batches written at once by the log thread; 1 to 16. More rarely helps.
-    std::uint32_t batches_in_flight = 1;
+    /// Log batches written at once by the log thread, where full ones wait; 1 to 16.
+    std::uint32_t batches_in_flight = 4;
 
     /// Memory for entries that no drain has moved to packs and pieces yet; 16 KiB to 16 GiB.
     std::uint64_t tail_bytes_max = std::uint64_t{64} << 20;
@@ -100,5 +100,11 @@ struct Options {
 
 /// Longest name of a space or segment, in bytes; the shortest is 1.
 inline constexpr std::size_t name_bytes_max = 255;
+
+struct TrimOptions {
+    /// Also entries that consumers have yet to read, as their cursors stand when the trim begins: a
+    /// consumer that goes back, or is made, later isn't asked.
+    bool past_consumers = false;
+};
 
 }  // namespace braid

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include <braid/consumer.hpp>
+#include <braid/lease.hpp>
 #include <braid/options.hpp>
 #include <braid/reader.hpp>
 #include <braid/result.hpp>
@@ -108,6 +110,25 @@ public:
     Result<Epoch> take_consumer(std::string_view consumer);
     /// Removes a consumer, durably. `not_found` if there is none.
     Result<void> delete_consumer(std::string_view consumer, const MoveOptions& options = {});
+    /// Grants a key's lease durably, if nobody holds it, its time is over, or the same holder has
+    /// it: who was restarted gets it at once, and has a new token. Key and holder are 1 to 255
+    /// bytes. Blocks. The time begins with the call.
+    ///
+    /// Errors: `conflict` (somebody else holds it, and for how long), and those of
+    /// `Transaction::commit`.
+    Result<Lease> acquire_lease(std::string_view key, std::string_view holder,
+                                std::chrono::nanoseconds ttl);
+    /// The lease lasts its full time again, from now on. Works as long as nobody else was granted
+    /// it, though its time may be over; afterwards, or once it is released, that is a `conflict`.
+    /// Writes nothing.
+    Result<void> renew_lease(std::string_view key, LeaseToken token);
+    /// Ends a lease, durably. `conflict` if the token isn't its newest one.
+    Result<void> release_lease(std::string_view key, LeaseToken token);
+    /// A lease, or none. One whose time is over stays until it is released or granted again.
+    [[nodiscard]] Result<std::optional<Lease>> lease(std::string_view key,
+                                                     Level level = Level::committed) const;
+    /// Leases by key, in unsigned byte order.
+    [[nodiscard]] Result<std::vector<Lease>> leases(const Page& page = {}) const;
     /// How many committed entries of the source lie beyond the cursor and are still there: what a
     /// reader from there would give. Counted without reading entries, but for a search by halves in
     /// a segment, and where some of a space or the store are trimmed: then they are read.
@@ -124,9 +145,11 @@ public:
     /// begins at an older cursor, gets `trimmed`. Files come free when all that is in them is
     /// trimmed, and no reader stands on them. Drains the store first. Blocks.
     ///
-    /// Errors: `not_found`, `out_of_range` (beyond the segment's end), `corrupt` (what is to be
-    /// trimmed is damaged); after `io` or `no_space` it may have happened or not: call it again.
-    Result<void> trim(std::string_view space, std::string_view segment, Sequence through);
+    /// Errors: `not_found`, `out_of_range` (beyond the segment's end), `conflict` (a consumer has
+    /// yet to read some of it: names the one furthest behind), `corrupt` (what is to be trimmed is
+    /// damaged); after `io` or `no_space` it may have happened or not: call it again.
+    Result<void> trim(std::string_view space, std::string_view segment, Sequence through,
+                      const TrimOptions& options = {});
     /// With `read_only`: looks again at what a writer has written since; new readers see it.
     Result<void> refresh();
 

@@ -138,6 +138,10 @@ public:
     Transaction& require_consumer(std::string_view consumer, const Source& source,
                                   Position position);
 
+    /// Demands that this is the token of a lease's newest grant, and that it isn't released: so
+    /// nobody else was granted it up to this commit. Not a question of time.
+    Transaction& require_lease(std::string_view key, LeaseToken token);
+
     /// Gives the transaction an id, so that it can be committed again, after a crash or where the
     /// answer was lost, without being done twice: a commit of an id that was committed before adds
     /// nothing and returns the first one's receipt (`Receipt::repeated`) once that one has reached

@@ -34,9 +34,9 @@ enum class Errc : std::uint8_t {
 /// The code's name as written above.
 std::string_view to_string(Errc code) noexcept;
 
-/// A condition that was not met: what was asked for and what is there. On a segment, or, where
+/// A condition that was not met: what was asked for and what is there. On a segment; where
 /// `consumer` is set, on that consumer (space and segment then name the cursor, if it is about
-/// one).
+/// one); where `lease` is set, on the lease of that key.
 struct Conflict {
     std::string space;
     std::string segment;
@@ -45,6 +45,7 @@ struct Conflict {
     Sequence found;              ///< of a segment: that it would get now, the segment's last + 1
     std::string consumer{};
     std::string actual{};  ///< in words, as `required`, such as "sequence 40" or "epoch 9"
+    std::string lease{};
 };
 
 /// What retention has left behind a cursor that is too old.

@@ -48,6 +48,9 @@ using TransactionNumber = Number<struct TransactionKind>;
 /// Which owner of a consumer: the number of the transaction that took it over, so it rises with
 /// each and never comes again; 0 before the first.
 using Epoch = Number<struct EpochKind>;
+/// Which grant of a lease: the number of the transaction that granted it, so it rises with each
+/// grant and never comes again; 0: none.
+using LeaseToken = Number<struct LeaseTokenKind>;
 /// Nanoseconds since the Unix epoch, given at commit, never decreasing along position.
 using Timestamp = Number<struct TimestampKind>;
 /// Identifies a segment in its store for good; never used again after a delete.

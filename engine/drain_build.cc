@@ -1,0 +1,196 @@
+// What a drain writes: the pack, the pieces, and the record that speaks of them.
+#include <algorithm>
+#include <braid/check.hpp>
+
+#include "engine/drain.h"
+#include "segment/pack.h"
+
+namespace braid {
+namespace {
+
+void pad_to_block(std::vector<std::byte>& bytes) {
+    bytes.resize(io::whole_blocks(bytes.size()));
+}
+
+}  // namespace
+
+Drain::Work& Drain::work_of(const segment::TailNode& node) noexcept {
+    return work_[static_cast<const SegmentState*>(node.owner)->drain_work - 1];
+}
+
+void Drain::assign() {
+    for (const segment::TailNode* node : nodes_) {
+        auto* segment = static_cast<SegmentState*>(node->owner);
+        if (segment->drain_work == 0) {
+            Work& work = work_.emplace_back();
+            segment->drain_work = static_cast<std::uint32_t>(work_.size());
+            work.segment = segment;
+            work.update = segment->drained;
+            work.update.segment = segment->id;
+            work.update.first_timestamp = segment->first_timestamp;
+        }
+        work_of(*node).frames_bytes += node->view().padded_length();
+    }
+    for (Work& work : work_) {
+        if (work.frames_bytes < target_.options.piece_bytes_min) continue;
+        segment::Piece piece;
+        piece.segment = work.segment->id;
+        const auto& pieces = work.segment->pieces;
+        const bool fits =
+            !pieces.empty() && pieces.back().file == work.update.files &&
+            pieces.back().end() + work.frames_bytes <= target_.options.segment_file_bytes;
+        piece.offset = fits ? pieces.back().end() : io::block_bytes;
+        piece.file = fits ? work.update.files : ++work.update.files;
+        record_.pieces.push_back(piece);
+        work.piece = static_cast<std::uint32_t>(record_.pieces.size());
+    }
+}
+
+void Drain::note_names() {
+    std::vector<const SpaceState*> spaces;
+    std::vector<const SegmentState*> segments;
+    for (const Work& work : work_) {
+        if (work.segment->drained_through() != 0) continue;
+        segments.push_back(work.segment);
+        if (!work.segment->space->in_catalog) spaces.push_back(work.segment->space);
+    }
+    const auto by_id = [](const auto* left, const auto* right) { return left->id < right->id; };
+    std::sort(segments.begin(), segments.end(), by_id);
+    std::sort(spaces.begin(), spaces.end(), by_id);
+    spaces.erase(std::unique(spaces.begin(), spaces.end()), spaces.end());
+    for (const SpaceState* space : spaces)
+        record_.names.push_back(segment::SpaceNamed{space->id, space->name});
+    for (const SegmentState* segment : segments)
+        record_.names.push_back(
+            segment::SegmentNamed{segment->id, segment->space->id, segment->name});
+    record_.next_space = spaces.empty() ? next_space_ : SpaceId(spaces.back()->id + 1);
+    record_.next_segment = segments.empty() ? next_segment_ : SegmentId(segments.back()->id + 1);
+}
+
+Result<void> Drain::open_outputs() {
+    const std::uint32_t number = record_.next_pack++;
+    if (number > segment::pack_number_max)
+        return Error(Errc::too_large, "the store has used all pack numbers");
+    record_.packs.push_back({.number = number,
+                             .first_position = target_.storage.drained() + 1,
+                             .last_position = record_.cut,
+                             .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
+    const auto open = [&](std::string name, std::uint64_t offset, bool truncate) -> Result<void> {
+        auto file = target_.disk.open(name, {.write = true, .create = true, .truncate = truncate});
+        if (!file) return file.error();
+        outputs_.push_back({std::move(name), std::move(*file), {}, offset});
+        return {};
+    };
+    // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
+    if (auto opened = open(segment::pack_name(number), 0, true); !opened) return opened;
+    for (Work& work : work_) {
+        if (work.piece == 0) continue;
+        const segment::Piece& piece = record_.pieces[work.piece - 1];
+        const bool fresh = piece.offset == io::block_bytes;
+        work.piece_output = outputs_.size();
+        auto opened = open(segment::segment_file_name(piece.segment, piece.file),
+                           fresh ? 0 : piece.offset, false);
+        if (!opened) return opened;
+        if (!fresh) continue;
+        const auto header =
+            segment::make_segment_file_header(target_.store, piece.segment, piece.file);
+        auto& bytes = outputs_.back().bytes;
+        bytes.resize(io::block_bytes);
+        std::memcpy(bytes.data(), &header, sizeof header);
+    }
+    return {};
+}
+
+/// So that nothing is copied while they grow. Indexes and order come on top, and seldom go beyond.
+void Drain::reserve_outputs(std::size_t pack_header_bytes) {
+    constexpr std::size_t order_bytes_a_frame = 6;
+    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes +
+                             nodes_.size() * (segment::extent_header_bytes + order_bytes_a_frame);
+    for (const Work& work : work_) {
+        if (work.piece == 0)
+            pack_bytes += work.frames_bytes;
+        else
+            outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
+                                                      4 * io::block_bytes);
+    }
+    outputs_.front().bytes.reserve(pack_bytes);
+}
+
+void Drain::build() {
+    const auto header = segment::make_pack_header(target_.store, record_.packs.front().number);
+    auto& pack = outputs_.front().bytes;
+    reserve_outputs(sizeof header);
+    pack.resize(sizeof header);
+    std::memcpy(pack.data(), &header, sizeof header);
+    for (const segment::TailNode* node : nodes_) build_frame(*node);
+    index::PackInfo& info = record_.packs.front();
+    info.extents_end = pack.size();
+    pad_to_block(pack);
+    info.order_offset = pack.size();
+    record_.sections = order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
+        return target_.table.find(space)->order;
+    });
+    info.bytes = pack.size();
+    for (Work& work : work_)
+        if (work.piece != 0) finish_piece(work);
+}
+
+void Drain::build_frame(const segment::TailNode& node) {
+    Work& work = work_of(node);
+    const segment::FrameView frame = node.view();
+    index::SegmentUpdate& update = work.update;
+    index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
+    if (work.piece == 0) {
+        auto& pack = outputs_.front().bytes;
+        entry.offset = pack.size();
+        segment::append_extent(pack, update.head, update.anchor, frame);
+        update.head = segment::Link(record_.packs.front().number, entry.offset);
+        if (++update.extents_since_anchor == segment::anchor_interval) {
+            update.anchor = update.head;
+            update.extents_since_anchor = 0;
+        }
+    } else {
+        segment::Piece& piece = record_.pieces[work.piece - 1];
+        auto& bytes = outputs_[work.piece_output].bytes;
+        entry.offset = outputs_[work.piece_output].offset + bytes.size();
+        const Bytes padded(frame.data(), frame.padded_length());
+        bytes.insert(bytes.end(), padded.begin(), padded.end());
+        if (piece.first_sequence == 0) {
+            piece.first_sequence = frame.first_sequence();
+            piece.first_position = frame.first_position();
+            piece.first_timestamp = frame.timestamp();
+        }
+        piece.last_sequence = frame.last_sequence();
+        piece.last_position = frame.last_position();
+        piece.last_timestamp = frame.timestamp();
+        piece.frames_bytes += padded.size();
+    }
+    update.last_sequence = frame.last_sequence();
+    update.last_position = frame.last_position();
+    update.last_timestamp = frame.timestamp();
+    order_.add(work.segment->space->id, entry);
+}
+
+void Drain::finish_piece(Work& work) {
+    segment::Piece& piece = record_.pieces[work.piece - 1];
+    Output& output = outputs_[work.piece_output];
+    const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
+    auto index = index::SparseIndex::build(piece, frames, output.name);
+    BRAID_CHECK(index.has_value(), "a piece just built has no index: {}", index.error().message());
+    pad_to_block(output.bytes);
+    piece.index_offset = output.offset + output.bytes.size();
+    const auto encoded = index->encode(piece, target_.store_seed);
+    piece.index_bytes = encoded.size();
+    output.bytes.insert(output.bytes.end(), encoded.begin(), encoded.end());
+    pad_to_block(output.bytes);  // over what a drain that never finished may have left here
+}
+
+void Drain::finish_record() {
+    record_.kind = index::CatalogRecordKind::drain;
+    note_names();
+    for (const Work& work : work_) record_.segments.push_back(work.update);
+    std::sort(record_.segments.begin(), record_.segments.end(),
+              [](const auto& left, const auto& right) { return left.segment < right.segment; });
+}
+
+}  // namespace braid

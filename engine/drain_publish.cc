@@ -1,0 +1,90 @@
+// What a drain does once its record is durable: readers go over to what is stored.
+#include "engine/drain.h"
+
+namespace braid {
+
+/// May throw std::bad_alloc, and is then carried on where it stood.
+void Drain::publish() {
+    if (!stored_shown_) show_stored();
+    publish_segments();
+    if (trim_)
+        publish_trims();
+    else
+        let_go_of_tails();
+    ++drains_;
+    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
+    next_space_ = record_.next_space;
+    next_segment_ = record_.next_segment;
+    give_up();
+}
+
+void Drain::show_stored() {
+    const std::unique_lock lock(target_.storage.publish);
+    target_.storage.add(record_);
+    for (const index::SegmentTrim& trim : record_.trims)
+        apply_trim(trim, target_.table, target_.storage);
+    for (const index::OrderSection& section : record_.sections) {
+        SpaceState& space = *target_.table.find(section.space);
+        space.in_catalog = true;
+        space.order = {section.records_before + section.records, section.last_checksum};
+    }
+    stored_shown_ = true;
+}
+
+void Drain::publish_segments() {
+    constexpr std::size_t turn = 1024;  // so that no reader waits long
+    while (segments_shown_ < work_.size()) {
+        const std::unique_lock lock(target_.storage.publish);
+        const std::size_t end = std::min(work_.size(), segments_shown_ + turn);
+        for (; segments_shown_ < end; ++segments_shown_) {
+            const Work& work = work_[segments_shown_];
+            SegmentState& segment = *work.segment;
+            if (work.piece != 0) segment.pieces.push_back(record_.pieces[work.piece - 1]);
+            segment.drained = work.update;
+            segment.drained_sequence.store(work.update.last_sequence.value,
+                                           std::memory_order_release);
+            const segment::TailNode* newest = segment.tail.load(std::memory_order_acquire);
+            if (newest != nullptr && newest->last_sequence() <= work.update.last_sequence)
+                segment.tail.compare_exchange_strong(newest, nullptr);
+        }
+    }
+}
+
+void Drain::let_go_of_tails() {
+    std::vector<std::shared_ptr<segment::Chunk>> empty;
+    {
+        const std::scoped_lock lock(target_.commit_mutex);
+        empty = target_.arena.take_through(record_.cut, record_.transaction,
+                                           target_.sequencer.last_position());
+        target_.consumers.finish_drain();
+        target_.leases.finish_drain();
+    }
+    // Nobody who began to walk before this point is still walking after it: the chunks may go.
+    { const std::unique_lock lock(target_.storage.publish); }
+}
+
+/// What can't be removed now is removed by the next opening.
+void Drain::publish_trims() {
+    for (const std::string& name : trim_->retired) {
+        target_.storage.files.forget(name);
+        static_cast<void>(target_.disk.remove(name));
+    }
+    trim_.reset();
+}
+
+/// Forgets the drain under way, whether it was published or not.
+void Drain::give_up() {
+    phase_ = Phase::idle;
+    stored_shown_ = false;
+    segments_shown_ = 0;
+    if (catalog_doubtful_) catalog_file_.reset();
+    outputs_.clear();
+    for (const Work& work : work_) work.segment->drain_work = 0;
+    work_.clear();
+    nodes_.clear();
+    chunks_.clear();
+    order_ = {};
+    record_ = {};
+}
+
+}  // namespace braid
