@@ -122,10 +122,10 @@ executables() {
 # Precompiled headers differ from clone to clone even where all that is in them is the same, and clang's
 # name the files of their clone. So each clone makes its own, and ccache is told what they are made of, and
 # takes that for them.
+# precompile DIRECTORY TARGET…
 precompile() {
     local directory=$1 header headers=()
-    mapfile -t headers < <(ninja -C "$directory" -t targets all |
-        sed -n 's/^\([^:]*\.[gp]ch\): .*/\1/p')
+    mapfile -t headers < <(ninja -C "$directory" -t inputs "${@:2}" | grep '\.[gp]ch$')
     CCACHE_DISABLE=1 ninja -C "$directory" "${headers[@]}" || return
     for header in "${headers[@]}"; do
         ninja -C "$directory" -t deps "$header" | sed -n 's/^    //p' |
@@ -145,10 +145,10 @@ build() {
     fi
     if [ "$what" = tests ]; then
         mapfile -t targets < <(executables "$directory" tests; executables "$directory" tools)
-    elif [ "$what" != all ]; then
+    else
         targets=("$what")
     fi
-    if ! { precompile "$directory" && ninja -C "$directory" "${targets[@]}"; } >"$log" 2>&1; then
+    if ! { precompile "$directory" "${targets[@]}" && ninja -C "$directory" "${targets[@]}"; } >"$log" 2>&1; then
         grep -E 'error|FAILED' "$log" | head -n 30
         tail -n 20 "$log"
         count 0 1
