@@ -178,4 +178,20 @@ TEST_CASE("R-12 a long segment is read from any cursor or time, and back from an
         });
 }
 
+TEST_CASE("R-12 where reading begins late in a segment, what lies before isn't read") {
+    with_every_size([](StoreFixture& fixture) {
+        for (std::uint64_t i = 1; i <= 200; ++i) must_append(*fixture, "sp", "a", i, i);
+        const std::vector<Seen> all = entries(fixture->read_segment("sp", "a"));
+        fixture.close();
+        REQUIRE(damage_stored(fixture.directory(), test_data(3)) > 0);
+        fixture.open();
+        const std::vector<Seen> late(all.begin() + 150, all.end());
+        CHECK(entries(fixture->read_segment("sp", "a", {.after = 150})) == late);
+        const SegmentBounds since{.from = 100, .from_time = late.front().timestamp};
+        CHECK(entries(fixture->read_segment("sp", "a", {.from_time = since.from_time})) ==
+              entries(fixture->read_segment("sp", "a", since)));
+        CHECK(read_to_end(fixture->read_segment("sp", "a", {.after = 1})).error);
+    });
+}
+
 }  // namespace braid::test
