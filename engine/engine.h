@@ -104,6 +104,7 @@ public:
     /// The end of the last transaction that lies at or before the position; of what is trimmed
     /// nobody knows.
     [[nodiscard]] Result<Position> transaction_end(Position position) const;
+    [[nodiscard]] const segment::Pinned& pinned() const noexcept { return *pinned_; }
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.
@@ -191,6 +192,7 @@ private:
 
     const Options options_;
     std::shared_ptr<io::Disk> disk_;
+    const std::shared_ptr<segment::Pinned> pinned_;
     std::unique_ptr<io::Lock> lock_;
     Uuid uuid_{};
     std::uint64_t store_seed_ = 0;

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "engine/lent_record.h"
+#include "segment/pinned.h"
 
 namespace braid {
 namespace {
@@ -60,10 +61,11 @@ KeptEntry::KeptEntry(const Entry& entry, std::shared_ptr<const void> memory)
     entry_.space = names.substr(0, entry.space.size());
     entry_.segment = names.substr(entry.space.size());
     entry_.pin = nullptr;
+    entry_.pinned = nullptr;
 }
 
 KeptEntry Entry::keep() const {
-    if (pin == nullptr) return copy();
+    if (pin == nullptr || pinned->is_full()) return copy();
     if constexpr (poisons_views) {
         const auto& lent = *static_cast<const LentRecord*>(pin->get());
         return {moved_to(lent.stored(), *this), lent.memory()};

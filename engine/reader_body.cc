@@ -26,6 +26,7 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
       current_(Entry{}),
       step_(bounds.backward ? ~std::uint32_t{0} : 1),
       window_frames_(window_frames_first) {
+    current_->pinned = &engine_->pinned();
     const Position committed = engine_->watermarks().committed();
     if (bounds_.after > committed)
         fail(Error(Errc::out_of_range,

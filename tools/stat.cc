@@ -37,6 +37,7 @@ void walk(const StoreStat& stat, Number number, Words words) {
     number("last_transaction", stat.last_transaction.value);
     number("last_timestamp", stat.last_timestamp.value);
     number("tail_bytes", stat.tail_bytes);
+    number("pinned_bytes", stat.pinned_bytes);
     number("log_files", stat.log_files);
     number("log_bytes", stat.log_bytes);
     number("packs", stat.packs);
