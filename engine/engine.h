@@ -101,6 +101,11 @@ public:
     [[nodiscard]] Result<Sequence> first_sequence_where(const SegmentState& segment,
                                                         const SegmentStatus& status,
                                                         const EntryTest& is_beyond) const;
+    /// The same of a choice of spaces up to `end`: a position before which it is false, and from
+    /// which on it is true.
+    [[nodiscard]] Result<Position> first_position_where(const SpaceSource::Choice& choice,
+                                                        Position end,
+                                                        const EntryTest& is_beyond) const;
     /// The end of the last transaction that lies at or before the position; of what is trimmed
     /// nobody knows.
     [[nodiscard]] Result<Position> transaction_end(Position position) const;

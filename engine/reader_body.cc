@@ -94,30 +94,47 @@ Result<void> ReaderBody::next_window() {
     if (from == nullptr) return {};
     from->set_end(end_);
     if (bounds_.as_of != no_limit) from->read_as_of_end();
-    auto* segment = std::get_if<SegmentSource>(&source_);
-    if (std::exchange(is_at_start_, false) && segment != nullptr) go_near_start(*segment);
+    if (std::exchange(is_at_start_, false)) go_near_start(*from);
     if (auto filled = fill_window(*from); !filled) return filled;
     window_frames_ = std::min(window_frames_ * 2, window_frames_most);
     return {};
 }
 
-/// Where reading begins in a long segment is found without walking there. What can't be searched is
-/// walked, and tells what is wrong with it.
-void ReaderBody::go_near_start(SegmentSource& source) {
-    if (bounds_.backward ? !ends_early_ && bounds_.to_time == no_limit
-                         : bounds_.after == 0 && bounds_.from_time == 0)
-        return;
+/// Where reading begins is found without walking there. What can't be searched is walked, and tells
+/// what is wrong with it; so does what is trimmed.
+void ReaderBody::go_near_start(FrameSource& from) {
+    auto* segment = std::get_if<SegmentSource>(&source_);
+    const bool by_position =
+        segment != nullptr && (bounds_.backward ? ends_early_ : bounds_.after != 0);
+    const bool by_time = bounds_.backward ? bounds_.to_time != no_limit : bounds_.from_time != 0;
+    if (!by_position && !by_time) return;
+    if (bounds_.on_trimmed == OnTrimmed::refuse && from.begins_in_trimmed()) return;
+    if (segment != nullptr)
+        find_start(*segment);
+    else
+        find_start(std::get<SpaceSource>(source_));
+}
+
+void ReaderBody::find_start(SegmentSource& source) const {
     const SegmentState& segment = source.segment();
     const auto status = engine_->status(segment.space->name, segment.name);
     if (!status || status->last_sequence == 0) return;
     const auto first = engine_->first_sequence_where(segment, *status, [this](const Entry& entry) {
-        return bounds_.backward ? is_behind(entry) : !is_before(entry);
+        return is_beyond_start(entry.position, entry.timestamp);
     });
     if (!first) return;
     if (bounds_.backward)
         source.go_to(std::min(bounds_.to, Sequence(*first - 1)));
     else if (*first > status->first_sequence && *first > bounds_.from)
         source.go_to(*first);
+}
+
+void ReaderBody::find_start(SpaceSource& source) const {
+    const auto first = engine_->first_position_where(
+        source.choice(), end_,
+        [this](const Entry& entry) { return is_beyond_start(entry.position, entry.timestamp); });
+    if (!first) return;
+    source.go_to(bounds_.backward ? Position(*first - 1) : std::max(source.next(), *first));
 }
 
 Result<void> ReaderBody::fill_window(FrameSource& from) {
@@ -268,13 +285,7 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     else if (source() != nullptr)
         segment = std::get_if<SegmentSource>(&source_);
     if (segment == nullptr) return outcome();
-    window_.clear();
-    item_ = 0;
-    window_frames_ = 1;
-    is_at_start_ = false;
-    stop_ = at_;
-    is_cut_ = false;
-    granted_ = 0;
+    forget_window();
     bounds_ = asked_;
     const bool within = sequence != 0 && bounds_.from <= sequence && sequence <= bounds_.to;
     (bounds_.backward ? bounds_.to : bounds_.from) = sequence;
@@ -286,6 +297,25 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     stop_ = at_;
     granted_ = bounds_.limit = 0;
     return nullptr;
+}
+
+const Result<Entry>* ReaderBody::go_to(Position position) {
+    if (failed_) return outcome();
+    forget_window();
+    bounds_.after = position - 1;
+    std::get<SpaceSource>(source_).go_to(position);
+    return next();
+}
+
+/// What comes next is somewhere else.
+void ReaderBody::forget_window() noexcept {
+    window_.clear();
+    item_ = 0;
+    window_frames_ = 1;
+    is_at_start_ = false;
+    stop_ = at_;
+    is_cut_ = false;
+    granted_ = 0;
 }
 
 /// Takes the record with its metadata apart.

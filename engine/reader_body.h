@@ -60,6 +60,8 @@ public:
     [[nodiscard]] const SegmentState* segment() const noexcept { return segment_; }
     /// The entry of this sequence of the segment; reading goes on from there.
     const Result<Entry>* seek(Sequence sequence);
+    /// Of spaces, forward: the first entry at the position or beyond; reading goes on from there.
+    const Result<Entry>* go_to(Position position);
     /// The next entry, waiting for one that is committed meanwhile.
     const Result<Entry>* follow(std::uint64_t timeout_ns);
     const Result<Batch>* follow_batch(std::size_t most, std::uint64_t timeout_ns);
@@ -91,12 +93,14 @@ private:
     [[nodiscard]] FrameSource* source();
     [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
     [[nodiscard]] Result<void> next_window();
-    void go_near_start(SegmentSource& source);
-    [[nodiscard]] bool is_before(const Entry& entry) const noexcept {
-        return entry.position <= bounds_.after || entry.timestamp < bounds_.from_time;
-    }
-    [[nodiscard]] bool is_behind(const Entry& entry) const noexcept {
-        return entry.position > end_ || entry.timestamp > bounds_.to_time;
+    void go_near_start(FrameSource& from);
+    void find_start(SegmentSource& source) const;
+    void find_start(SpaceSource& source) const;
+    void forget_window() noexcept;
+    /// Whether it lies in what is read, or behind that; backward whether it lies behind that.
+    [[nodiscard]] bool is_beyond_start(Position position, Timestamp timestamp) const noexcept {
+        return bounds_.backward ? position > end_ || timestamp > bounds_.to_time
+                                : position > bounds_.after && timestamp >= bounds_.from_time;
     }
     [[nodiscard]] Result<void> fill_window(FrameSource& from);
     [[nodiscard]] Error trimmed(const Error& gone);

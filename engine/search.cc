@@ -30,6 +30,27 @@ Result<Sequence> Engine::first_sequence_where(const SegmentState& segment,
     return low;
 }
 
+/// Between two entries of the spaces there may be many of others.
+Result<Position> Engine::first_position_where(const SpaceSource::Choice& choice, Position end,
+                                              const EntryTest& is_beyond) const {
+    EntryBounds all;
+    all.on_trimmed = OnTrimmed::skip;
+    ReaderBody reader(shared_from_this(), all, choice, 1);
+    reader.end_at(end);
+    Position low = 1;
+    Position high = end + 1;
+    while (low < high) {
+        const Position probe = low + (high - low) / 2;
+        const Result<Entry>* entry = reader.go_to(probe);
+        if (entry != nullptr && !*entry) return entry->error();
+        if (entry == nullptr || is_beyond(**entry))
+            high = probe;
+        else
+            low = (**entry).position + 1;
+    }
+    return low;
+}
+
 Result<Position> Engine::transaction_end(Position position) const {
     if (position >= watermarks_.committed()) return position;
     EntryBounds bounds;

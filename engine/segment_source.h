@@ -26,6 +26,7 @@ public:
                   const Range& range);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
+    [[nodiscard]] bool begins_in_trimmed() override;
     [[nodiscard]] const SegmentState& segment() const noexcept { return segment_; }
     /// The next frame is to be the one that holds this sequence.
     void go_to(Sequence sequence);

@@ -178,6 +178,91 @@ TEST_CASE("R-12 a long segment is read from any cursor or time, and back from an
         });
 }
 
+TEST_CASE("S-07 spaces are read from any time and back from any time, with cursors or without") {
+    Grown grown;
+    in_every_state(
+        [&](Store& store) {
+            grown = {};
+            grown.fill(store, 40);
+        },
+        [&](Store& store) {
+            const auto select = [&](std::string_view space, std::uint64_t from, std::uint64_t to,
+                                    std::uint64_t after) {
+                return grown.as_of(grown.ends.back(), [&](const Seen& one) {
+                    return (space.empty() || one.space == space) && one.timestamp >= from &&
+                           one.timestamp <= to && one.position > after;
+                });
+            };
+            const std::uint64_t past = grown.all.back().timestamp + 1;
+            CHECK(entries(store.read_space("sp", {.from_time = past})).empty());
+            CHECK(entries(store.read_all({.to_time = 1, .backward = true})).empty());
+            for (std::size_t i = 0; i < grown.all.size(); i += 3) {
+                const std::uint64_t time = grown.all[i].timestamp;
+                const std::uint64_t after = grown.all[i].position / 2;
+                CAPTURE(i);
+                for (const std::string_view space : {"", "sp", "other"}) {
+                    const auto read = [&](const Bounds& bounds) {
+                        return entries(space.empty() ? store.read_all(bounds)
+                                                     : store.read_space(space, bounds));
+                    };
+                    CHECK(read({.from_time = time}) == select(space, time, no_limit, 0));
+                    CHECK(read({.after = after, .from_time = time}) ==
+                          select(space, time, no_limit, after));
+                    CHECK(read({.to_time = time, .backward = true}) ==
+                          backward(select(space, 0, time, 0)));
+                    CHECK(read({.from_time = time, .to_time = time}) ==
+                          select(space, time, time, 0));
+                }
+                CHECK(entries(
+                          store.read_spaces({{"sp", after}, {"other", 0}}, {.from_time = time})) ==
+                      grown.as_of(grown.ends.back(), [&](const Seen& one) {
+                          return one.timestamp >= time &&
+                                 (one.space == "other" || one.position > after);
+                      }));
+            }
+        });
+}
+
+TEST_CASE("S-18 what is trimmed is told, whatever the times that are asked for") {
+    with_every_size([](StoreFixture& fixture) {
+        for (std::uint64_t i = 1; i <= 20; ++i) must_append(*fixture, "sp", "a", i, i);
+        const std::vector<Seen> all = entries(fixture->read_all());
+        must(fixture->trim("sp", "a", 10));
+        const std::uint64_t late = all[15].timestamp;
+        const auto check = [](const Delivery& read) {
+            REQUIRE(read.error);
+            CHECK(read.error->code() == Errc::trimmed);
+            CHECK(read.entries.empty());
+        };
+        check(read_to_end(fixture->read_space("sp", {.from_time = late})));
+        check(read_to_end(fixture->read_all({.after = 3, .from_time = late})));
+        check(read_to_end(fixture->read_segment("sp", "a", {.from = 2, .from_time = late})));
+        check(read_to_end(fixture->read_space("sp", {.from_time = late, .as_of = 5})));
+        check(read_to_end(
+            fixture->read_all({.to_time = all[2].timestamp, .backward = true, .as_of = 5})));
+        const Bounds going_on{.from_time = late, .on_trimmed = OnTrimmed::skip};
+        CHECK(entries(fixture->read_space("sp", going_on)).front().timestamp == late);
+    });
+}
+
+TEST_CASE("S-07 where reading begins late in a space, what lies before isn't read") {
+    with_every_size([](StoreFixture& fixture) {
+        for (std::uint64_t i = 1; i <= 200; ++i)
+            must_append(*fixture, "sp", i % 2 == 0 ? "a" : "b", (i + 1) / 2, (i + 1) / 2);
+        const std::vector<Seen> all = entries(fixture->read_space("sp"));
+        fixture.close();
+        REQUIRE(damage_stored(fixture.directory(), test_data(3)) > 0);
+        fixture.open();
+        const std::uint64_t late = all[150].timestamp;
+        std::vector<Seen> since;
+        for (const Seen& one : all)
+            if (one.timestamp >= late) since.push_back(one);
+        CHECK(entries(fixture->read_space("sp", {.from_time = late})) == since);
+        CHECK(entries(fixture->read_all({.from_time = late})) == since);
+        CHECK(read_to_end(fixture->read_space("sp", {.from_time = all[0].timestamp})).error);
+    });
+}
+
 TEST_CASE("R-12 where reading begins late in a segment, what lies before isn't read") {
     with_every_size([](StoreFixture& fixture) {
         for (std::uint64_t i = 1; i <= 200; ++i) must_append(*fixture, "sp", "a", i, i);
