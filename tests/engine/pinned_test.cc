@@ -1,6 +1,9 @@
 // What kept entries and readers hold after the store has let go of it: counted, and bounded.
 #include <fmt/format.h>
 
+#include <deque>
+#include <thread>
+
 #include "tests/engine/store_fixture.h"
 
 namespace braid::test {
@@ -120,6 +123,29 @@ TEST_CASE("D-17 a file that is trimmed while an entry in it is kept counts until
     CHECK(fixture->stat().pinned_bytes > 0);
     check_payloads(kept);
     kept.clear();
+    CHECK(fixture->stat().pinned_bytes == 0);
+}
+
+TEST_CASE("R-20 concurrent: entries that are kept while they are drained stay what they are") {
+    const std::uint64_t appends = sanitized ? 200 : 1000;
+    StoreFixture fixture(tight_options());
+    const auto keep_the_latest = [&] {
+        std::deque<KeptEntry> kept;
+        Follower follower = fixture->follow_all();
+        for (std::uint64_t position = 1; position <= appends; ++position) {
+            const Result<Entry>* entry = follower.next();
+            REQUIRE((entry != nullptr && *entry));
+            kept.push_back((**entry).keep());
+            if (kept.size() > 40) kept.pop_front();
+        }
+        for (const KeptEntry& entry : kept)
+            CHECK(entry->text() == payload_of(entry->sequence.value));
+    };
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) threads.emplace_back(keep_the_latest);
+    for (std::uint64_t i = 1; i <= appends; ++i) must(fixture->append("sp", "a", payload_of(i)));
+    for (std::thread& thread : threads) thread.join();
+    must(fixture->drain());
     CHECK(fixture->stat().pinned_bytes == 0);
 }
 
