@@ -59,8 +59,8 @@ Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
     return {};
 }
 
-Result<void> CarefulExtents::scan_for_extents() {
-    extents_.clear();
+template <class Visit>
+Result<void> CarefulExtents::visit_all_extents(const Visit& visit) {
     for (const PackState& pack : storage_.packs()) {
         const std::string name = segment::pack_name(pack.info.number);
         auto bytes = storage_.files.view({0, pack.info.number}, 0, pack.info.extents_end);
@@ -68,34 +68,36 @@ Result<void> CarefulExtents::scan_for_extents() {
         for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
             auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
             if (!here) return here.error();
-            if (here->frame.segment() == segment_.id)
-                extents_.push_back(Link(pack.info.number, at));
+            auto visited = visit(pack.info, at, here->frame);
+            if (!visited) return visited;
             at += segment::extent_header_bytes + here->frame.padded_length();
         }
     }
     return {};
 }
 
+Result<void> CarefulExtents::scan_for_extents() {
+    extents_.clear();
+    return visit_all_extents(
+        [this](const index::PackInfo& pack, std::uint64_t at, FrameView frame) -> Result<void> {
+            if (frame.segment() == segment_.id) extents_.emplace_back(pack.number, at);
+            return {};
+        });
+}
+
 /// Names the frame that was taken for another segment's or another pack's, if there is one.
 Error CarefulExtents::missing_from_packs() {
-    for (const PackState& pack : storage_.packs()) {
-        const std::string name = segment::pack_name(pack.info.number);
-        auto bytes = storage_.files.view({0, pack.info.number}, 0, pack.info.extents_end);
-        if (!bytes) return bytes.error();
-        for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
-            auto here = segment::extent_at(bytes->bytes, pack.info.extents_end, at, name);
-            if (!here) return here.error();
-            const segment::FrameView frame = here->frame;
+    const auto found = visit_all_extents(
+        [this](const index::PackInfo& pack, std::uint64_t at, FrameView frame) -> Result<void> {
             const char* reason = segment::verify_frame(frame, store_seed_);
-            if (reason == nullptr && (frame.first_position() < pack.info.first_position ||
-                                      frame.last_position() > pack.info.last_position))
+            if (reason == nullptr && (frame.first_position() < pack.first_position ||
+                                      frame.last_position() > pack.last_position))
                 reason = "a frame of another pack";
-            if (reason != nullptr)
-                return missing(fmt::format("{} at offset {}: {}", name, at, reason));
-            at += segment::extent_header_bytes + here->frame.padded_length();
-        }
-    }
-    return missing(segment::pack_name(segment_.drained.head.pack()));
+            if (reason == nullptr) return {};
+            return missing(
+                fmt::format("{} at offset {}: {}", segment::pack_name(pack.number), at, reason));
+        });
+    return found ? missing(segment::pack_name(segment_.drained.head.pack())) : found.error();
 }
 
 bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {

@@ -34,6 +34,9 @@ private:
     [[nodiscard]] Result<Extent> extent(segment::Link link);
     /// Finds the links of the segment's extents from `low` to `high`, oldest first.
     [[nodiscard]] Result<void> find_extents(Sequence low, Sequence high);
+    /// Of all packs, oldest first; ends with the first error, of a file or of `visit`.
+    template <class Visit>
+    [[nodiscard]] Result<void> visit_all_extents(const Visit& visit);
     [[nodiscard]] Result<void> scan_for_extents();
     [[nodiscard]] bool holds(segment::FrameView frame, Sequence sequence) const;
     [[nodiscard]] Error missing(const std::string& where) const;

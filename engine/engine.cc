@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 
 #include "engine/metrics_file.h"
 #include "engine/opening.h"
@@ -74,7 +75,8 @@ wal::LogSizes Engine::log_sizes() const {
 void Engine::begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
                            std::uint64_t capacity, Threads threads) {
     std::function<void()> drive;
-    if (threads == Threads::none) drive = [this] { drive_simulated_log(); };
+    has_threads_ = threads != Threads::none;
+    if (!has_threads_) drive = [this] { drive_simulated_log(); };
     group_ = std::make_unique<GroupCommit>(*disk_, options_.commit_path, std::move(files),
                                            std::move(writer), capacity, watermarks_, log_signal_,
                                            std::move(drive));
@@ -101,12 +103,17 @@ Result<bool> Engine::step_drain(io::Queue& queue) {
 
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::uint64_t drains = drain_->drains();
+    if (drain_->is_idle()) {
+        drain_begun_ns_ = monotonic_ns();
+        pace_.drain_begins(arena_->bytes(), drain_begun_ns_);
+    }
     if (is_planted(PlantedFault::log_freed_early) && drain_->is_idle())
         group_->drained(sequencer_->last_transaction());
     auto moved = drain_->step(queue, block);
     if (drain_->drains() == drains) return moved;
     group_->drained(storage_->transaction());
     drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
+    pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
     const std::scoped_lock lock(group_->mutex);
     drains_ = drain_->drains();
     drained_bytes_ = drain_->drained_bytes();
@@ -317,10 +324,17 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
             watermarks_.raise_durable(last, done.receipt.transaction);
         if (buffered) {
             watermarks_.raise_committed(last, done.receipt.transaction);
-            return {std::move(done.receipt), nullptr};
+            return {std::move(done.receipt), nullptr, false, false, need.item_bytes};
         }
         return await(group_->newest(), std::move(done.receipt), callback);
     }
+}
+
+/// Buffered commits wait for nothing else; with a simulated engine nothing is to be waited for.
+void Engine::keep_pace(std::uint64_t bytes) {
+    if (!has_threads_) return;
+    const std::uint64_t delay = pace_.delay_ns(bytes, arena_->bytes(), monotonic_ns());
+    if (delay != 0) std::this_thread::sleep_for(std::chrono::nanoseconds(delay));
 }
 
 Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
@@ -328,6 +342,7 @@ Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     Submitted submitted = submit(body, durability, nullptr, NoRoom::wait);
     if (submitted.batch != nullptr && !group_->wait(*submitted.batch, submitted.leads))
         return GroupCommit::after_failure(submitted.result, *submitted.batch->error);
+    if (submitted.buffered_bytes != 0) keep_pace(submitted.buffered_bytes);
     return std::move(submitted.result);
 }
 

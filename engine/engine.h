@@ -14,6 +14,7 @@
 #include "engine/drain.h"
 #include "engine/group_commit.h"
 #include "engine/notifier.h"
+#include "engine/pace.h"
 #include "engine/reader_body.h"
 #include "engine/rewrite.h"
 #include "engine/segment_table.h"
@@ -123,6 +124,8 @@ public:
     // none. False if there was nothing to do.
     bool step_log(io::Queue& queue);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue);
+    /// Whether it is time for the drain's thread to begin one.
+    [[nodiscard]] bool wants_drain() const;
 
 private:
     friend class EngineThreads;
@@ -134,8 +137,9 @@ private:
     struct Submitted {
         Result<Receipt> result;
         std::shared_ptr<CommitBatch> batch;
-        bool leads = false;    ///< the waiting thread is to write it
-        bool no_room = false;  ///< nothing became of it, and nobody waited
+        bool leads = false;              ///< the waiting thread is to write it
+        bool no_room = false;            ///< nothing became of it, and nobody waited
+        std::size_t buffered_bytes = 0;  ///< in memory, and nobody waits for anything
     };
     /// What to do where memory and log have no room for a transaction.
     enum class NoRoom : std::uint8_t { wait, give_up };
@@ -164,9 +168,9 @@ private:
     [[nodiscard]] std::uint64_t drains_so_far() const;
     [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
                                        bool has_callback) const;
+    void keep_pace(std::uint64_t bytes);
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool tails_want_drain() const noexcept;
-    [[nodiscard]] bool wants_drain() const;
     /// Of what a NamedTable holds.
     template <class Table>
     [[nodiscard]] std::vector<std::string> names_of(const Table& table, std::string after,
@@ -210,6 +214,7 @@ private:
     std::optional<TransactionIds> mutable ids_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
+    Pace pace_{options_.tail_bytes_max};
     std::optional<Sequencer> sequencer_;
     std::optional<Notifier> mutable notifier_;
     Signal log_signal_;
@@ -218,6 +223,7 @@ private:
 
     std::mutex mutable drain_mutex_;  // the drain's role
     std::unique_ptr<Drain> drain_;
+    std::uint64_t drain_begun_ns_ = 0;            // by the monotonic clock
     std::unique_ptr<io::Queue> drain_queue_;      // blocking, for callers that drain
     io::Queue* simulated_log_queue_ = nullptr;    // that step_log was last called with
     io::Queue* simulated_drain_queue_ = nullptr;  // likewise step_drain
@@ -229,6 +235,7 @@ private:
     std::uint64_t drained_bytes_ = 0;  // likewise
     bool closing_ = false;             // likewise
     std::atomic<bool> closed_{false};
+    bool has_threads_ = false;  // written once
     std::atomic<std::uint64_t> drained_position_{0};
     std::atomic<bool> log_thread_idle_{false};  // sleeps until a commit wakes it
     std::unique_ptr<EngineThreads> threads_;

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+namespace braid {
+
+/// Slows those down who fill memory faster than drains empty it. A drain gives all its memory back
+/// at its end, so whoever ran into the bound before would wait for the rest of it. Instead, from
+/// three quarters of the budget on, what is left of memory is given out over what is left of the
+/// drain's time, as far as the drains before tell it. Any thread.
+class Pace {
+public:
+    explicit Pace(std::uint64_t budget_bytes) noexcept : budget_(budget_bytes) {}
+
+    /// A drain begins while so many bytes are in memory.
+    void drain_begins(std::uint64_t in_memory, std::uint64_t now_ns) noexcept {
+        ends_ns_.store(now_ns + expected_ns(in_memory), std::memory_order_relaxed);
+    }
+    /// A drain has moved so many bytes in this time.
+    void drained(std::uint64_t bytes, std::uint64_t took_ns) noexcept {
+        if (bytes >= drained_bytes_min)
+            ns_per_mib_.store(took_ns * mib / bytes, std::memory_order_relaxed);
+    }
+    /// How long who has just added so many bytes is to sleep, where so many are in memory. All take
+    /// their turns on one line of time, and each pays for those before: whoever is slow anyway
+    /// doesn't sleep. Short sleeps add up to one that is worth it.
+    [[nodiscard]] std::uint64_t delay_ns(std::uint64_t added, std::uint64_t in_memory,
+                                         std::uint64_t now_ns) noexcept {
+        if (in_memory <= budget_ / 4 * 3) return 0;
+        const std::uint64_t ends = ends_ns_.load(std::memory_order_relaxed);
+        // A drain that takes longer than those before: as if a little were always left of it.
+        const std::uint64_t time_left =
+            std::max(ends > now_ns ? ends - now_ns : 0, expected_ns(budget_ / 16));
+        const std::uint64_t bytes_left = budget_ > in_memory ? budget_ - in_memory : 0;
+        const double share =
+            static_cast<double>(added) / static_cast<double>(std::max(bytes_left, added));
+        const auto cost = static_cast<std::uint64_t>(share * static_cast<double>(time_left));
+        std::uint64_t before = paid_until_ns_.load(std::memory_order_relaxed);
+        std::uint64_t until = 0;
+        do {
+            until = std::min(std::max(before, now_ns) + cost, now_ns + longest_ns);
+        } while (!paid_until_ns_.compare_exchange_weak(before, until, std::memory_order_relaxed));
+        const std::uint64_t owed = before > now_ns ? std::min(before - now_ns, longest_ns) : 0;
+        return owed < worth_sleeping_ns ? 0 : owed;
+    }
+
+private:
+    static constexpr std::uint64_t mib = 1 << 20;
+    static constexpr std::uint64_t drained_bytes_min = 1 << 20;  // less says little
+    static constexpr std::uint64_t worth_sleeping_ns = 1'000'000;
+    static constexpr std::uint64_t longest_ns = 50'000'000;
+
+    [[nodiscard]] std::uint64_t expected_ns(std::uint64_t bytes) const noexcept {
+        return ns_per_mib_.load(std::memory_order_relaxed) * bytes / mib;
+    }
+
+    std::uint64_t budget_;
+    std::atomic<std::uint64_t> ns_per_mib_{0};     // of the last drain that moved enough
+    std::atomic<std::uint64_t> ends_ns_{0};        // when the drain under way is expected to end
+    std::atomic<std::uint64_t> paid_until_ns_{0};  // the line of time
+};
+
+}  // namespace braid

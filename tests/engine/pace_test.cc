@@ -1,0 +1,71 @@
+#include "engine/pace.h"
+
+#include <doctest/doctest.h>
+
+namespace braid::test {
+namespace {
+
+constexpr std::uint64_t mib = 1 << 20;
+constexpr std::uint64_t ms = 1'000'000;
+
+/// Of a budget of 64 MiB, where a drain of 32 MiB takes 320 ms.
+struct KnownPace : Pace {
+    KnownPace() : Pace(64 << 20) { drained(32 << 20, 320 * ms); }
+};
+
+TEST_CASE("pace: nobody is slowed down while there is room, or before a drain told its speed") {
+    Pace pace(64 * mib);
+    pace.drain_begins(32 * mib, 0);
+    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);
+    pace.drained(1000, 320 * ms);  // so little says nothing
+    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);
+    pace.drained(32 * mib, 320 * ms);
+    CHECK(pace.delay_ns(mib, 48 * mib, 0) == 0);
+    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);  // pays for nobody
+    CHECK(pace.delay_ns(mib, 63 * mib, 0) != 0);
+}
+
+TEST_CASE("pace: memory lasts as long as the drain") {
+    // At several speeds of writing and sizes of commits; a commit itself takes no time here.
+    for (const std::uint64_t added : {mib / 100, mib / 4}) {
+        CAPTURE(added);
+        KnownPace pace;
+        std::uint64_t now = 0;
+        std::uint64_t in_memory = 32 * mib;
+        std::uint64_t longest = 0;
+        pace.drain_begins(in_memory, now);
+        while (now < 320 * ms && in_memory < 64 * mib) {
+            in_memory += added;
+            const std::uint64_t delay = pace.delay_ns(added, in_memory, now);
+            CHECK((delay == 0 || delay >= ms));
+            longest = std::max(longest, delay);
+            now += delay;
+        }
+        CHECK(now > 280 * ms);
+        CHECK(in_memory > 60 * mib);
+        CHECK(longest < 20 * ms);
+    }
+}
+
+TEST_CASE("pace: who is slower than drains sleeps not at all") {
+    KnownPace pace;
+    std::uint64_t now = 0;
+    std::uint64_t in_memory = 48 * mib;
+    pace.drain_begins(32 * mib, now);
+    for (; now < 320 * ms; now += 4 * ms) {
+        in_memory += mib / 20;  // 4 MiB in all
+        CHECK(pace.delay_ns(mib / 20, in_memory, now) == 0);
+    }
+}
+
+TEST_CASE("pace: no sleep is longer than a bound, and none is owed when the pressure is gone") {
+    KnownPace pace;
+    for (int i = 0; i < 100; ++i) CHECK(pace.delay_ns(mib, 64 * mib, 0) <= 50 * ms);
+    CHECK(pace.delay_ns(mib, 64 * mib, 0) == 50 * ms);
+    CHECK(pace.delay_ns(mib, 10 * mib, 0) == 0);
+    CHECK(pace.delay_ns(1, 50 * mib, 100 * ms) == 0);
+    CHECK(pace.delay_ns(1, 50 * mib, 100 * ms) == 0);
+}
+
+}  // namespace
+}  // namespace braid::test
