@@ -365,15 +365,19 @@ TEST_CASE("U-18 a subscriber with news of too many segments is dropped, others a
 }
 
 TEST_CASE("V-04 at the committed level a buffered commit is told, at the durable level its sync") {
-    StoreFixture fixture;
+    Options options = default_options();
+    options.flush_interval = std::chrono::hours(1);
+    StoreFixture fixture(options);
     Told committed;
     Told durable;
-    auto first = must(fixture->subscribe("sp", committed.handler(), {.level = Level::committed}));
-    auto second = must(fixture->subscribe("sp", durable.handler()));
     must_append(*fixture, "sp", "a", 1, 1, Durability::buffered);
+    auto first = must(fixture->subscribe("sp", durable.handler()));
+    auto second = must(fixture->subscribe("sp", committed.handler(), {.level = Level::committed}));
     committed.wait("a:1");
+    must_append(*fixture, "sp", "a", 2, 2, Durability::buffered);
+    committed.wait("a:2");
     must(fixture->sync());
-    durable.wait("a:1");
+    CHECK(durable.wait("a:2") == Texts{"a:2"});
 }
 
 TEST_CASE("U-10 concurrent: signals never go back, can be read at once, and end with the latest") {
