@@ -21,7 +21,9 @@ constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 }  // namespace
 
 Engine::Engine(std::shared_ptr<io::Disk> disk, const Options& options)
-    : options_(options), disk_(std::move(disk)) {
+    : options_(options),
+      disk_(std::move(disk)),
+      pinned_(std::make_shared<segment::Pinned>(options.tail_bytes_max)) {
     forget_all();
 }
 
@@ -56,9 +58,9 @@ void Engine::forget_all() {
     consumers_.emplace();
     leases_.emplace();
     ids_.emplace(options_.transaction_ids_max);
-    arena_.emplace(options_.arena_chunk_bytes);
+    arena_.emplace(options_.arena_chunk_bytes, pinned_);
     notifier_.reset();
-    storage_.emplace(*disk_, options_);
+    storage_.emplace(*disk_, options_, pinned_);
     notifier_.emplace(watermarks_, *storage_);
 }
 
@@ -424,6 +426,7 @@ StoreStat Engine::stat() const {
     stat.segments = table_->visible_segments(stat.committed);
     stat.segment_bytes = table_->segment_bytes();
     stat.tail_bytes = arena_->bytes();
+    stat.pinned_bytes = pinned_->bytes();
     if (auto files = disk_->list()) stat.unknown_files = unknown_files(*files);
     const auto count_sequenced = [&] {
         stat.sequenced = sequencer_->last_position();
@@ -453,6 +456,7 @@ Metrics Engine::metrics() const {
     Metrics metrics;
     if (group_ == nullptr) return metrics;
     metrics.tail_bytes = arena_->bytes();
+    metrics.pinned_bytes = pinned_->bytes();
     {
         const std::shared_lock lock(storage_->publish);
         // In this order: what is drained never passes what is committed.

@@ -82,6 +82,9 @@ public:
                                                         Level level) const;
     [[nodiscard]] Result<SegmentStatus> status(std::string_view space,
                                                std::string_view segment) const;
+    /// Of a segment whose newest entry is this one; nullptr: nothing of it is left.
+    [[nodiscard]] Result<SegmentStatus> status_of(const SegmentState& segment,
+                                                  const Entry* last) const;
     [[nodiscard]] std::optional<Consumer> consumer(std::string_view name, Level level) const;
     [[nodiscard]] std::vector<std::string> consumer_names(std::string after,
                                                           std::uint64_t limit) const;
@@ -92,6 +95,22 @@ public:
     [[nodiscard]] std::vector<Lease> leases(std::string after, std::uint64_t limit) const;
     [[nodiscard]] std::optional<index::NotedTransaction> noted(const TransactionId& id) const;
     [[nodiscard]] Result<std::uint64_t> lag(const Source& source, Position cursor) const;
+    /// False for the first entries of a segment, true for all beyond.
+    using EntryTest = std::function<bool(const Entry&)>;
+    /// The first sequence for which it is true; one beyond the last if there is none. `status` is
+    /// the segment's.
+    [[nodiscard]] Result<Sequence> first_sequence_where(const SegmentState& segment,
+                                                        const SegmentStatus& status,
+                                                        const EntryTest& is_beyond) const;
+    /// The same of a choice of spaces up to `end`: a position before which it is false, and from
+    /// which on it is true.
+    [[nodiscard]] Result<Position> first_position_where(const SpaceSource::Choice& choice,
+                                                        Position end,
+                                                        const EntryTest& is_beyond) const;
+    /// The end of the last transaction that lies at or before the position; of what is trimmed
+    /// nobody knows.
+    [[nodiscard]] Result<Position> transaction_end(Position position) const;
+    [[nodiscard]] const segment::Pinned& pinned() const noexcept { return *pinned_; }
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.
@@ -182,6 +201,7 @@ private:
 
     const Options options_;
     std::shared_ptr<io::Disk> disk_;
+    const std::shared_ptr<segment::Pinned> pinned_;
     std::unique_ptr<io::Lock> lock_;
     Uuid uuid_{};
     std::uint64_t store_seed_ = 0;

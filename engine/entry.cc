@@ -1,6 +1,9 @@
 #include <braid/entry.hpp>
 #include <vector>
 
+#include "engine/lent_record.h"
+#include "segment/pinned.h"
+
 namespace braid {
 namespace {
 
@@ -11,6 +14,20 @@ std::uint64_t take_varint(const std::byte*& at) {
         value |= (byte & 0x7f) << shift;
         if (byte < 0x80) return value;
     }
+}
+
+/// The same entry, its views into another copy of its record.
+Entry moved_to(Bytes record, const Entry& entry) {
+    Entry moved = entry;
+    moved.record = record;
+    moved.payload = record.last(entry.payload.size());
+    if (!entry.metadata.empty()) {
+        // The metadata lies in the record before the payload: as far from its end as before.
+        const std::byte* encoded = entry.metadata.encoded();
+        moved.metadata =
+            Metadata(record.data() + (encoded - entry.record.data()), entry.metadata.size());
+    }
+    return moved;
 }
 
 std::string_view take_text(const std::byte*& at) {
@@ -44,23 +61,21 @@ KeptEntry::KeptEntry(const Entry& entry, std::shared_ptr<const void> memory)
     entry_.space = names.substr(0, entry.space.size());
     entry_.segment = names.substr(entry.space.size());
     entry_.pin = nullptr;
+    entry_.pinned = nullptr;
 }
 
 KeptEntry Entry::keep() const {
-    return pin == nullptr ? copy() : KeptEntry(*this, *pin);
+    if (pin == nullptr || pinned->is_full()) return copy();
+    if constexpr (poisons_views) {
+        const auto& lent = *static_cast<const LentRecord*>(pin->get());
+        return {moved_to(lent.stored(), *this), lent.memory()};
+    }
+    return {*this, *pin};
 }
 
 KeptEntry Entry::copy() const {
     auto memory = std::make_shared<std::vector<std::byte>>(record.begin(), record.end());
-    Entry moved = *this;
-    moved.record = *memory;
-    moved.payload = moved.record.last(payload.size());
-    if (!metadata.empty()) {
-        // The metadata lies in the record before the payload: as far from its end as before.
-        const std::byte* encoded = metadata.encoded();
-        moved.metadata = Metadata(memory->data() + (encoded - record.data()), metadata.size());
-    }
-    return KeptEntry(moved, std::move(memory));
+    return {moved_to(*memory, *this), memory};
 }
 
 }  // namespace braid

@@ -3,6 +3,7 @@
 #include <boost/container/small_vector.hpp>
 #include <braid/result.hpp>
 #include <memory>
+#include <utility>
 
 #include "engine/segment_table.h"
 #include "segment/frame.h"
@@ -61,11 +62,30 @@ public:
     /// once: the next call goes on with what is left. Takes `Storage::publish`, shared.
     [[nodiscard]] virtual Result<void> fill(Window& window, std::size_t frames) = 0;
 
+    /// Whether the next `fill` is to tell that what comes next is trimmed. Takes `publish`, shared.
+    [[nodiscard]] virtual bool begins_in_trimmed() = 0;
+
     /// Positions beyond this one need not be given (they may be). Rises for a follower.
     void set_end(Position end) noexcept { end_ = end; }
+    /// The end is where the store stood once: if entries beyond it are trimmed, entries up to it
+    /// are gone that stood there then, and that is told, also backward.
+    void read_as_of_end() noexcept { is_as_of_end_ = true; }
 
 protected:
+    /// Whether it is to be told that this much is trimmed.
+    [[nodiscard]] bool is_beyond_as_of(Position trimmed) const noexcept {
+        return is_as_of_end_ && trimmed > end_ && !is_told_beyond_;
+    }
+    /// The same, and that it is told now.
+    [[nodiscard]] bool tell_beyond_as_of(Position trimmed) noexcept {
+        return is_beyond_as_of(trimmed) && !std::exchange(is_told_beyond_, true);
+    }
+
     Position end_;
+
+private:
+    bool is_as_of_end_ = false;
+    bool is_told_beyond_ = false;
 };
 
 }  // namespace braid

@@ -138,25 +138,18 @@ Result<std::uint64_t> Engine::lag_in_space(const SpaceState& space, Position cur
     return *drained + undrained_between(parts(), space, from, end);
 }
 
-/// Sequences and positions rise together: the first sequence beyond the cursor is found by halves.
+/// Sequences and positions rise together.
 Result<std::uint64_t> Engine::lag_in_segment(const Source& source, Position cursor) const {
     const auto status = this->status(source.space, source.segment);
     if (!status) return status.error();
     if (status->last_position <= cursor) return 0;
-    Sequence low = status->first_sequence;
-    Sequence high = status->last_sequence;  // lies beyond
-    const auto reader = read_segment(source.space, source.segment, {});
-    while (low < high) {
-        const Sequence middle = low + (high - low) / 2;
-        const Result<Entry>* entry = reader->seek(middle);
-        if (entry == nullptr) return 0;  // trimmed meanwhile
-        if (!*entry) return entry->error();
-        if ((**entry).position > cursor)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return status->last_sequence - low + 1;
+    const SegmentState* segment =
+        table_->find(source.space, source.segment, watermarks_.committed());
+    const auto first = first_sequence_where(
+        *segment, *status, [&](const Entry& entry) { return entry.position > cursor; });
+    if (!first && first.error().code() == Errc::trimmed) return 0;
+    if (!first) return first.error();
+    return status->last_sequence - *first + 1;
 }
 
 }  // namespace braid

@@ -33,6 +33,7 @@ boost::json::object to_json(const Metrics& metrics) {
         {"drained_bytes", metrics.drained_bytes},
         {"pending_bytes", metrics.pending_bytes},
         {"tail_bytes", metrics.tail_bytes},
+        {"pinned_bytes", metrics.pinned_bytes},
         {"undrained_count", metrics.undrained_count},
         {"batch_bytes", to_json(metrics.batch_bytes)},
         {"batch_transactions", to_json(metrics.batch_transactions)},

@@ -26,11 +26,22 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
       current_(Entry{}),
       step_(bounds.backward ? ~std::uint32_t{0} : 1),
       window_frames_(window_frames_first) {
+    current_->pinned = &engine_->pinned();
     const Position committed = engine_->watermarks().committed();
     if (bounds_.after > committed)
         fail(Error(Errc::out_of_range,
                    fmt::format("the cursor stands at position {}, the store ends at {}",
                                bounds_.after.value, committed.value)));
+    if (bounds_.as_of == no_limit || failed_) return;
+    if (bounds_.as_of > committed) {
+        fail(Error(Errc::out_of_range,
+                   fmt::format("there is no state as of position {}: the store ends at {}",
+                               bounds_.as_of.value, committed.value)));
+    } else if (const auto end = engine_->transaction_end(bounds_.as_of)) {
+        end_at(*end);
+    } else {
+        fail(end.error());
+    }
 }
 
 ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& bounds,
@@ -82,9 +93,48 @@ Result<void> ReaderBody::next_window() {
     FrameSource* from = source();
     if (from == nullptr) return {};
     from->set_end(end_);
+    if (bounds_.as_of != no_limit) from->read_as_of_end();
+    if (std::exchange(is_at_start_, false)) go_near_start(*from);
     if (auto filled = fill_window(*from); !filled) return filled;
     window_frames_ = std::min(window_frames_ * 2, window_frames_most);
     return {};
+}
+
+/// Where reading begins is found without walking there. What can't be searched is walked, and tells
+/// what is wrong with it; so does what is trimmed.
+void ReaderBody::go_near_start(FrameSource& from) {
+    auto* segment = std::get_if<SegmentSource>(&source_);
+    const bool by_position =
+        segment != nullptr && (bounds_.backward ? ends_early_ : bounds_.after != 0);
+    const bool by_time = bounds_.backward ? bounds_.to_time != no_limit : bounds_.from_time != 0;
+    if (!by_position && !by_time) return;
+    if (bounds_.on_trimmed == OnTrimmed::refuse && from.begins_in_trimmed()) return;
+    if (segment != nullptr)
+        find_start(*segment);
+    else
+        find_start(std::get<SpaceSource>(source_));
+}
+
+void ReaderBody::find_start(SegmentSource& source) const {
+    const SegmentState& segment = source.segment();
+    const auto status = engine_->status(segment.space->name, segment.name);
+    if (!status || status->last_sequence == 0) return;
+    const auto first = engine_->first_sequence_where(segment, *status, [this](const Entry& entry) {
+        return is_beyond_start(entry.position, entry.timestamp);
+    });
+    if (!first) return;
+    if (bounds_.backward)
+        source.go_to(std::min(bounds_.to, Sequence(*first - 1)));
+    else if (*first > status->first_sequence && *first > bounds_.from)
+        source.go_to(*first);
+}
+
+void ReaderBody::find_start(SpaceSource& source) const {
+    const auto first = engine_->first_position_where(
+        source.choice(), end_,
+        [this](const Entry& entry) { return is_beyond_start(entry.position, entry.timestamp); });
+    if (!first) return;
+    source.go_to(bounds_.backward ? Position(*first - 1) : std::max(source.next(), *first));
 }
 
 Result<void> ReaderBody::fill_window(FrameSource& from) {
@@ -182,9 +232,15 @@ void ReaderBody::fetch_ahead() const noexcept {
     for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
 }
 
-inline void ReaderBody::deliver() noexcept {
+Bytes ReaderBody::lend(Bytes record) {
+    const auto& memory = window_.memory(window_.items()[item_ - 1]);
+    const auto lent = std::make_shared<const LentRecord>(record, memory);
+    current_->pin = &lent_.emplace_back(lent);
+    return lent->copy();
+}
+
+inline void ReaderBody::deliver() noexcept(!poisons_views) {
     const std::uint32_t index = at_;
-    at_ = index + step_;
     Bytes record = records_;
     if (ends_ != nullptr) {
         constexpr std::size_t ahead = 1024;  // bytes, soon to be read
@@ -193,6 +249,8 @@ inline void ReaderBody::deliver() noexcept {
         __builtin_prefetch(record.data() + ahead);
         __builtin_prefetch(record.data() + ahead + 64);
     }
+    if constexpr (poisons_views) record = lend(record);
+    at_ = index + step_;
     Entry& entry = *current_;
     entry.sequence = frame_.first_sequence() + index;
     entry.position = frame_.first_position() + index;
@@ -203,12 +261,23 @@ inline void ReaderBody::deliver() noexcept {
 }
 
 const Result<Entry>* ReaderBody::next() {
+    if constexpr (poisons_views) lent_.clear();
     if (at_ == stop_ && !find_next()) return outcome();
     deliver();
     return &current_;
 }
 
+const Result<Entry>* ReaderBody::next_frame() {
+    if constexpr (poisons_views) lent_.clear();
+    while (at_ == stop_ && !find_next())
+        if (failed_ || !extend()) return outcome();
+    at_ = stop_ - 1;
+    deliver();
+    return &current_;
+}
+
 const Result<Entry>* ReaderBody::seek(Sequence sequence) {
+    if constexpr (poisons_views) lent_.clear();
     if (failed_) return outcome();
     SegmentSource* segment = nullptr;
     if (std::holds_alternative<SpaceSource>(source_))
@@ -216,12 +285,7 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     else if (source() != nullptr)
         segment = std::get_if<SegmentSource>(&source_);
     if (segment == nullptr) return outcome();
-    window_.clear();
-    item_ = 0;
-    window_frames_ = 1;
-    stop_ = at_;
-    is_cut_ = false;
-    granted_ = 0;
+    forget_window();
     bounds_ = asked_;
     const bool within = sequence != 0 && bounds_.from <= sequence && sequence <= bounds_.to;
     (bounds_.backward ? bounds_.to : bounds_.from) = sequence;
@@ -233,6 +297,25 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     stop_ = at_;
     granted_ = bounds_.limit = 0;
     return nullptr;
+}
+
+const Result<Entry>* ReaderBody::go_to(Position position) {
+    if (failed_) return outcome();
+    forget_window();
+    bounds_.after = position - 1;
+    std::get<SpaceSource>(source_).go_to(position);
+    return next();
+}
+
+/// What comes next is somewhere else.
+void ReaderBody::forget_window() noexcept {
+    window_.clear();
+    item_ = 0;
+    window_frames_ = 1;
+    is_at_start_ = false;
+    stop_ = at_;
+    is_cut_ = false;
+    granted_ = 0;
 }
 
 /// Takes the record with its metadata apart.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <braid/reader.hpp>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "engine/lent_record.h"
 #include "engine/segment_source.h"
 #include "engine/space_source.h"
 #include "engine/watermarks.h"
@@ -27,6 +29,7 @@ struct EntryBounds {
     bool backward = false;
     Level level = Level::committed;
     OnTrimmed on_trimmed = OnTrimmed::refuse;
+    Position as_of = no_limit;
 };
 
 /// A reader or follower: takes frames from a source a window at a time, and gives out their records
@@ -43,10 +46,22 @@ public:
     ReaderBody(const ReaderBody&) = delete;
     ReaderBody& operator=(const ReaderBody&) = delete;
 
+    /// Before the first step: the end is no further than this, wherever the store stands.
+    void end_at(Position end) noexcept {
+        end_ = std::min(end_, end);
+        ends_early_ = true;
+    }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
+    /// The last entry of the next frame, passing over those before it, up to the end as it stands
+    /// now.
+    const Result<Entry>* next_frame();
+    /// Of the entry given last.
+    [[nodiscard]] const SegmentState* segment() const noexcept { return segment_; }
     /// The entry of this sequence of the segment; reading goes on from there.
     const Result<Entry>* seek(Sequence sequence);
+    /// Of spaces, forward: the first entry at the position or beyond; reading goes on from there.
+    const Result<Entry>* go_to(Position position);
     /// The next entry, waiting for one that is committed meanwhile.
     const Result<Entry>* follow(std::uint64_t timeout_ns);
     const Result<Batch>* follow_batch(std::size_t most, std::uint64_t timeout_ns);
@@ -78,6 +93,15 @@ private:
     [[nodiscard]] FrameSource* source();
     [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
     [[nodiscard]] Result<void> next_window();
+    void go_near_start(FrameSource& from);
+    void find_start(SegmentSource& source) const;
+    void find_start(SpaceSource& source) const;
+    void forget_window() noexcept;
+    /// Whether it lies in what is read, or behind that; backward whether it lies behind that.
+    [[nodiscard]] bool is_beyond_start(Position position, Timestamp timestamp) const noexcept {
+        return bounds_.backward ? position > end_ || timestamp > bounds_.to_time
+                                : position > bounds_.after && timestamp >= bounds_.from_time;
+    }
     [[nodiscard]] Result<void> fill_window(FrameSource& from);
     [[nodiscard]] Error trimmed(const Error& gone);
     /// Looks at the window's current frame: false if it ends the reading, by its time.
@@ -86,7 +110,9 @@ private:
     /// Sets which of the frame's records are to come, `at_` up to `stop_`.
     void clip();
     /// Shows record `at_` of the frame, and moves on.
-    void deliver() noexcept;
+    void deliver() noexcept(!poisons_views);
+    /// In debug builds: what is given out in place of the record.
+    [[nodiscard]] Bytes lend(Bytes record);
     static void split(Entry& entry) noexcept;
     void fetch_ahead() const noexcept;
     [[nodiscard]] bool extend();
@@ -100,6 +126,7 @@ private:
     Position seen_;              // no less than the highest position given out before `current_`
     Position looked_through_;    // nothing wanted is left up to here
     Result<Entry> current_;
+    std::list<std::shared_ptr<const void>> lent_;  // in debug builds: LentRecords until next step
     bool failed_ = false;
     std::vector<Entry> batch_entries_;
     Result<Batch> batch_ = Batch{};
@@ -117,6 +144,8 @@ private:
     Window window_;
     std::size_t item_ = 0;  // in the window: the next frame's
     SegmentState* segment_ = nullptr;
+    bool is_at_start_ = true;
+    bool ends_early_ = false;    // there may be much beyond the end
     std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::variant<Missing, SegmentSource, SpaceSource> source_;
 };

@@ -47,36 +47,39 @@ Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::strin
 }
 
 Result<SegmentStatus> Engine::status(std::string_view space, std::string_view segment) const {
-    SegmentStatus status;
     const auto last = peek(space, segment, Level::committed);
     if (!last) return last.error();
     const SegmentState* state = table_->find(space, segment, watermarks_.committed());
-    if (state == nullptr) return status;
+    if (state == nullptr) return SegmentStatus();
+    return status_of(*state, *last ? &***last : nullptr);
+}
+
+Result<SegmentStatus> Engine::status_of(const SegmentState& segment, const Entry* last) const {
+    SegmentStatus status;
     Sequence trimmed;
     {
         const std::shared_lock lock(storage_->publish);
-        trimmed = state->trimmed;
+        trimmed = segment.trimmed;
         status.last_sequence = trimmed;
-        status.last_position = state->trimmed_position;
-        if (trimmed != 0) status.last_timestamp = state->drained_timestamp;
+        status.last_position = segment.trimmed_position;
+        if (trimmed != 0) status.last_timestamp = segment.drained_timestamp;
     }
     status.first_sequence = trimmed + 1;
-    if (!*last) return status;
-    const Entry& entry = ***last;
+    if (last == nullptr || last->sequence <= trimmed) return status;
     if (trimmed == 0) {
-        status.first_timestamp = state->first_timestamp;
+        status.first_timestamp = segment.first_timestamp;
     } else {
         EntryBounds first_left;
         first_left.from = trimmed + 1;
         first_left.on_trimmed = OnTrimmed::skip;
-        const auto reader = read_segment(space, segment, first_left);
+        const auto reader = read_segment(segment.space->name, segment.name, first_left);
         const Result<Entry>* first = reader->next();
         if (first != nullptr && !*first) return first->error();
         if (first != nullptr) status.first_timestamp = (**first).timestamp;
     }
-    status.last_sequence = entry.sequence;
-    status.last_timestamp = entry.timestamp;
-    status.last_position = entry.position;
+    status.last_sequence = last->sequence;
+    status.last_timestamp = last->timestamp;
+    status.last_position = last->position;
     return status;
 }
 

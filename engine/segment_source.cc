@@ -27,6 +27,7 @@ SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, Segment
 /// Backward, reading ends where what is left begins; forward it must be told.
 Result<void> SegmentSource::pass_trimmed() {
     const Sequence trimmed = segment_.trimmed;
+    if (tell_beyond_as_of(segment_.trimmed_position)) return gone();
     if (backward_) {
         last_ = std::max(last_, Sequence(trimmed + 1));
         return {};
@@ -36,9 +37,21 @@ Result<void> SegmentSource::pass_trimmed() {
     next_ = trimmed + 1;
     careful_.reset();
     if (known || after_ >= segment_.trimmed_position) return {};
-    return Error::trimmed({segment_.trimmed_position, 0},
-                          fmt::format("segment '{}' of space '{}' is trimmed through sequence {}",
-                                      segment_.name(), segment_.space->name, trimmed.value));
+    return gone();
+}
+
+bool SegmentSource::begins_in_trimmed() {
+    const std::shared_lock lock(storage_.publish);
+    if (is_beyond_as_of(segment_.trimmed_position)) return true;
+    return !backward_ && !from_what_is_left_ && next_ <= segment_.trimmed &&
+           after_ < segment_.trimmed_position;
+}
+
+Error SegmentSource::gone() const {
+    return Error::trimmed(
+        {segment_.trimmed_position, 0},
+        fmt::format("segment '{}' of space '{}' is trimmed through sequence {}", segment_.name(),
+                    segment_.space->name, segment_.trimmed.value));
 }
 
 void SegmentSource::go_to(Sequence sequence) {

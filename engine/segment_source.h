@@ -26,6 +26,7 @@ public:
                   const Range& range);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
+    [[nodiscard]] bool begins_in_trimmed() override;
     [[nodiscard]] const SegmentState& segment() const noexcept { return segment_; }
     /// The next frame is to be the one that holds this sequence.
     void go_to(Sequence sequence);
@@ -33,6 +34,7 @@ public:
 private:
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
     [[nodiscard]] Result<void> pass_trimmed();
+    [[nodiscard]] Error gone() const;
     void fill_from_tail(Window& window, std::size_t frames, Sequence drained);
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);

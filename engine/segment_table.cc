@@ -201,6 +201,21 @@ std::vector<std::string> SegmentTable::segment_names(std::string_view space, Pos
     return listing_.names(segments_by_id_, last, *listed, visible, after, limit);
 }
 
+std::vector<const SegmentState*> SegmentTable::segments_of(std::string_view space,
+                                                           Position visible) const {
+    std::vector<const SegmentState*> segments;
+    {
+        const std::shared_lock lock(mutex_);
+        const auto found = spaces_.find(space);
+        if (found == spaces_.end()) return segments;
+        for (const SegmentState* segment : found->second->segments)
+            if (is_visible(*segment, visible)) segments.push_back(segment);
+    }
+    std::sort(segments.begin(), segments.end(),
+              [](const auto* left, const auto* right) { return left->name() < right->name(); });
+    return segments;
+}
+
 std::uint64_t SegmentTable::visible_segments(Position visible) const {
     const std::shared_lock lock(mutex_);
     std::uint64_t count = 0;

@@ -66,6 +66,9 @@ public:
     [[nodiscard]] std::vector<std::string> segment_names(std::string_view space, Position visible,
                                                          std::string_view after,
                                                          std::uint64_t limit) const;
+    /// The same segments themselves, all of them.
+    [[nodiscard]] std::vector<const SegmentState*> segments_of(std::string_view space,
+                                                               Position visible) const;
     [[nodiscard]] std::uint64_t visible_segments(Position visible) const;
     /// Memory for segments: states, names, and what they are found by.
     [[nodiscard]] std::uint64_t segment_bytes() const;

@@ -79,9 +79,9 @@ Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
 
 /// Backward, what is gone is passed over; forward it must be told.
 Result<void> SpaceSource::pass_trimmed() {
-    if (backward_) return {};
     const auto pass = [this](Position after, Position trimmed, Position& told) {
-        return std::max(after, Position(next_ - 1)) >= trimmed ||
+        if (tell_beyond_as_of(trimmed)) return false;
+        return backward_ || std::max(after, Position(next_ - 1)) >= trimmed ||
                std::exchange(told, trimmed) == trimmed;
     };
     const auto gone = [](Position through, const std::string& what) {
@@ -94,6 +94,19 @@ Result<void> SpaceSource::pass_trimmed() {
         if (one.space != nullptr && !pass(one.after, one.space->trimmed_through, one.trimmed_told))
             return gone(one.space->trimmed_through, fmt::format("space '{}'", one.name));
     return {};
+}
+
+bool SpaceSource::begins_in_trimmed() {
+    find_spaces();
+    const std::shared_lock lock(storage_.publish);
+    const auto is_told = [this](Position after, Position trimmed) {
+        return is_beyond_as_of(trimmed) ||
+               (!backward_ && std::max(after, Position(next_ - 1)) < trimmed);
+    };
+    if (choice_.all) return is_told(0, storage_.trimmed_through());
+    return std::any_of(choice_.spaces.begin(), choice_.spaces.end(), [&](const Wanted& one) {
+        return one.space != nullptr && is_told(one.after, one.space->trimmed_through);
+    });
 }
 
 /// Where packs are retired, goes on at the next one; false if there is no reason for a gap.

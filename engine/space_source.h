@@ -41,6 +41,11 @@ public:
     SpaceSource(const ReadParts& parts, Choice choice, Position from, Position to, bool backward);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
+    [[nodiscard]] bool begins_in_trimmed() override;
+    /// What comes next is at this position, or beyond it in the direction of reading.
+    void go_to(Position position) noexcept { next_ = position; }
+    [[nodiscard]] Position next() const noexcept { return next_; }
+    [[nodiscard]] const Choice& choice() const noexcept { return choice_; }
 
 private:
     void find_spaces();

@@ -58,7 +58,8 @@ private:
 /// members want `publish` held shared; the drain publishes under it exclusively, in short turns.
 class Storage {
 public:
-    Storage(io::Disk& disk, const Options& options) : files(disk, options) {}
+    Storage(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
+        : files(disk, options, std::move(pinned)) {}
     /// Of which store the files are.
     void identify(std::uint64_t store_seed) noexcept { store_seed_ = store_seed; }
 

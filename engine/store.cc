@@ -4,6 +4,7 @@
 
 #include "engine/engine.h"
 #include "engine/io_options.h"
+#include "engine/subscription_body.h"
 
 namespace braid {
 namespace {
@@ -21,6 +22,7 @@ EntryBounds entry_bounds(const Bounds& bounds) {
     of.backward = bounds.backward;
     of.level = bounds.level;
     of.on_trimmed = bounds.on_trimmed;
+    of.as_of = bounds.as_of;
     return of;
 }
 
@@ -91,6 +93,7 @@ Reader Store::read_segment(std::string_view space, std::string_view segment,
     of.backward = bounds.backward;
     of.level = bounds.level;
     of.on_trimmed = bounds.on_trimmed;
+    of.as_of = bounds.as_of;
     return Reader(engine_->read_segment(space, segment, of));
 }
 
@@ -122,6 +125,30 @@ Follower Store::follow_spaces(const std::vector<SpaceCursor>& spaces,
 
 Follower Store::follow_all(const FollowBounds& bounds) const {
     return Follower(engine_->read_spaces(std::nullopt, entry_bounds(bounds), bounds.segments));
+}
+
+Result<Subscription> Store::subscribe(std::string_view space, StatusHandler handler,
+                                      const SubscribeOptions& options) const {
+    return subscribe_to(space, std::nullopt, std::move(handler), options);
+}
+
+Result<Subscription> Store::subscribe(std::string_view space, std::string_view segment,
+                                      StatusHandler handler,
+                                      const SubscribeOptions& options) const {
+    return subscribe_to(space, std::string(segment), std::move(handler), options);
+}
+
+Result<Subscription> Store::subscribe_to(std::string_view space, std::optional<std::string> segment,
+                                         StatusHandler handler,
+                                         const SubscribeOptions& options) const {
+    if (handler == nullptr) return Error(Errc::invalid_argument, "a subscription wants a handler");
+    if (options.pending_max == 0)
+        return Error(Errc::invalid_argument, "pending_max of a subscription is 0; at least 1");
+    if (engine_->is_closed()) return Error(Errc::closed, "the store is closed");
+    auto body = std::make_unique<SubscriptionBody>(engine_, space, std::move(segment),
+                                                   std::move(handler), options);
+    if (auto started = body->start(); !started) return started.error();
+    return Subscription(std::move(body));
 }
 
 Result<std::optional<KeptEntry>> Store::peek(std::string_view space, std::string_view segment,

@@ -31,6 +31,7 @@ Result<StoredFiles::Opened*> StoredFiles::use(FileId id) {
         recent_.push_front({id, std::move(*file), nullptr});
         found = by_id_.emplace(id, recent_.begin()).first;
         if (recent_.size() > options_.open_files_max) {
+            unmap(recent_.back());
             by_id_.erase(recent_.back().id);
             recent_.pop_back();
         }
@@ -46,8 +47,16 @@ Result<void> StoredFiles::map(Opened& opened, std::uint64_t least) {
     if (*size < least) return too_short(opened.file->name(), *size, least);
     auto mapping = opened.file->map(*size);
     if (!mapping) return mapping.error();
-    opened.mapped = std::make_shared<Mapped>(Mapped{std::move(*mapping), VerifiedFrames(*size)});
+    auto mapped = std::make_shared<Mapped>(std::move(*mapping));
+    unmap(opened);
+    opened.mapped = std::move(mapped);
     return {};
+}
+
+void StoredFiles::unmap(Opened& opened) noexcept {
+    if (opened.mapped == nullptr) return;
+    opened.mapped->pinned_share.begin(pinned_, opened.mapped->mapping->bytes().size());
+    opened.mapped.reset();
 }
 
 void StoredFiles::forget(const std::string& name) {
@@ -57,12 +66,19 @@ void StoredFiles::forget(const std::string& name) {
         const std::scoped_lock lock(mutex_);
         const auto found = by_id_.find(id);
         if (found != by_id_.end()) {
+            unmap(*found->second);
             recent_.erase(found->second);
             by_id_.erase(found);
         }
     }
     const std::scoped_lock lock(copied_mutex_);
-    if (copied_id_ == id) copied_ = {};
+    if (copied_ != nullptr && copied_->id == id) drop_copy();
+}
+
+void StoredFiles::drop_copy() noexcept {
+    if (copied_ == nullptr) return;
+    copied_->pinned_share.begin(pinned_, copied_->stored.bytes.size());
+    copied_.reset();
 }
 
 Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint64_t length) {
@@ -78,13 +94,16 @@ Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint
 Result<StoredBytes> StoredFiles::view_copied(FileId id, std::uint64_t offset,
                                              std::uint64_t length) {
     const std::scoped_lock lock(copied_mutex_);
-    if (copied_id_ != id || copied_.bytes.size() < offset + length) {
+    if (copied_ == nullptr || copied_->id != id || copied_->stored.bytes.size() < offset + length) {
         auto whole = copy(id, 0, offset + length);
         if (!whole) return whole;
-        copied_id_ = id;
-        copied_ = std::move(*whole);
+        auto copied = std::make_shared<Copied>();
+        copied->id = id;
+        copied->stored = std::move(*whole);
+        drop_copy();
+        copied_ = std::move(copied);
     }
-    return StoredBytes{copied_.bytes.subspan(offset, length), copied_.pin};
+    return StoredBytes{copied_->stored.bytes.subspan(offset, length), copied_};
 }
 
 Result<StoredBytes> StoredFiles::copy(FileId id, std::uint64_t offset, std::uint64_t length) {

@@ -10,6 +10,7 @@
 
 #include "engine/verified_frames.h"
 #include "io/disk.h"
+#include "segment/pinned.h"
 
 namespace braid {
 
@@ -37,7 +38,8 @@ struct StoredBytes {
 /// Any thread.
 class StoredFiles {
 public:
-    StoredFiles(io::Disk& disk, const Options& options) : disk_(disk), options_(options) {}
+    StoredFiles(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
+        : disk_(disk), options_(options), pinned_(std::move(pinned)) {}
 
     /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
     [[nodiscard]] Result<StoredBytes> view(FileId id, std::uint64_t offset, std::uint64_t length);
@@ -49,8 +51,18 @@ public:
 private:
     /// A mapping of a file from its beginning.
     struct Mapped {
+        explicit Mapped(std::unique_ptr<io::Mapping> bytes)
+            : mapping(std::move(bytes)), verified(mapping->bytes().size()) {}
+
         std::unique_ptr<io::Mapping> mapping;
         VerifiedFrames verified;
+        segment::Pinned::Share pinned_share;
+    };
+    /// A copy of the beginning of a file.
+    struct Copied {
+        FileId id;
+        StoredBytes stored;
+        segment::Pinned::Share pinned_share;
     };
     struct Opened {
         FileId id;
@@ -63,16 +75,20 @@ private:
     /// The file, opened if it isn't, as the one used last. Under the mutex.
     [[nodiscard]] Result<Opened*> use(FileId id);
     /// Maps as much as the file holds, but at least so much. Under the mutex.
-    [[nodiscard]] static Result<void> map(Opened& opened, std::uint64_t least);
+    [[nodiscard]] Result<void> map(Opened& opened, std::uint64_t least);
+    /// Leaves its mapping to those who have pinned it.
+    void unmap(Opened& opened) noexcept;
+    /// Leaves what was copied last to those who have pinned it. Under its mutex.
+    void drop_copy() noexcept;
 
     io::Disk& disk_;
     const Options& options_;
+    std::shared_ptr<segment::Pinned> pinned_;
     std::mutex mutex_;  // of what follows
     List recent_;       // newest use first
     boost::unordered_flat_map<FileId, List::iterator> by_id_;
-    std::mutex copied_mutex_;  // of what follows
-    FileId copied_id_;         // the file that was copied last, from its beginning
-    StoredBytes copied_;
+    std::mutex copied_mutex_;         // of what follows
+    std::shared_ptr<Copied> copied_;  // of the file that was copied last
 };
 
 }  // namespace braid

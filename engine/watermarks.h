@@ -34,10 +34,11 @@ public:
         raise(committed_transaction_, transaction);
         raise(committed_, position);
     }
+    /// Whoever has seen the new durable mark finds the committed one no lower.
     void raise_durable(Position position, TransactionNumber transaction) noexcept {
+        raise_committed(position, transaction);
         raise(durable_transaction_, transaction);
         raise(durable_, position);
-        raise_committed(position, transaction);
     }
 
     /// For followers: take `changes`, look at the marks, then sleep until `changes` has moved on.

@@ -145,6 +145,7 @@ std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position,
             chunks_.size() > 1 ? chunks_[1]->first_position() : Position(sequenced + 1);
         if (next > position + 1 || chunks_.front()->last_transaction() > transaction) break;
         bytes_ -= chunks_.front()->capacity();
+        chunks_.front()->let_go(pinned_);
         taken.push_back(std::move(chunks_.front()));
         chunks_.pop_front();
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "segment/frame.h"
+#include "segment/pinned.h"
 
 namespace braid::segment {
 
@@ -65,6 +66,10 @@ public:
     /// Items of the transaction stand in it: it is needed until they are drained, frames or not.
     void note(TransactionNumber transaction) noexcept { last_transaction_ = transaction; }
     [[nodiscard]] TransactionNumber last_transaction() const noexcept { return last_transaction_; }
+    /// Only pins hold it from now on.
+    void let_go(std::shared_ptr<Pinned> pinned) noexcept {
+        pinned_share_.begin(std::move(pinned), capacity_);
+    }
     /// Shows the nodes added so far to readers.
     void publish() noexcept { published_.store(filled_, std::memory_order_release); }
 
@@ -92,6 +97,7 @@ private:
     std::size_t filled_ = 0;
     TransactionNumber last_transaction_;
     std::atomic<std::size_t> published_{0};
+    Pinned::Share pinned_share_;
 };
 
 /// The segment's node that holds `sequence`, walking back from `newest`; nullptr if it lies beyond
@@ -111,7 +117,8 @@ private:
 /// The chunks that are not drained, oldest first.
 class Arena {
 public:
-    explicit Arena(std::size_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
+    Arena(std::size_t chunk_bytes, std::shared_ptr<Pinned> pinned)
+        : chunk_bytes_(chunk_bytes), pinned_(std::move(pinned)) {}
 
     /// The chunk for a transaction of this size: the last one, or a new one that becomes the last.
     /// May throw std::bad_alloc, and has then changed nothing. Under the sequencer's lock.
@@ -122,8 +129,9 @@ public:
     /// thread.
     [[nodiscard]] std::shared_ptr<Chunk> find(Position position) const;
     /// Takes out the chunks whose nodes all lie at or before `position`, and whose items are of
-    /// transactions up to `transaction`; `sequenced` is the last position given out. To be let go
-    /// once no reader can be walking in them. Under the sequencer's lock.
+    /// transactions up to `transaction`; `sequenced` is the last position given out. They count as
+    /// pinned from now on, and are to be let go once no reader can be walking in them. Under the
+    /// sequencer's lock.
     [[nodiscard]] std::vector<std::shared_ptr<Chunk>> take_through(Position position,
                                                                    TransactionNumber transaction,
                                                                    Position sequenced);
@@ -137,6 +145,7 @@ private:
     [[nodiscard]] std::size_t chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept;
 
     std::size_t chunk_bytes_;
+    std::shared_ptr<Pinned> pinned_;
     // Of chunks_. Who changes them holds the sequencer's lock as well, so that looking at them
     // under that one alone is safe.
     mutable std::mutex mutex_;

@@ -205,12 +205,15 @@ void CommandLine::add_read() {
     command.add_option("--from-time", bounds.from_time.value, "First timestamp, in nanoseconds");
     command.add_option("--to-time", bounds.to_time.value, "Last timestamp, in nanoseconds");
     command.add_option("--limit", bounds.limit, "Most entries to print; 0: all");
+    auto* as_of =
+        command.add_option("--as-of", bounds.as_of.value, "The store as it stood at this position");
     auto* backward =
         command.add_flag("--backward", bounds.backward, "From the newest to the oldest");
     command
         .add_flag("--follow", arguments->follow,
                   "Go on with what is committed meanwhile, until --limit or a signal")
-        ->excludes(backward);
+        ->excludes(backward)
+        ->excludes(as_of);
     command.add_flag("--payload-only", arguments->payload_only, "Only the payload, a line each");
     using braid::OnTrimmed;
     add_choice<OnTrimmed>(command, "--on-trimmed", "Where entries are trimmed (default refuse)",

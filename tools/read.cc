@@ -57,7 +57,8 @@ private:
                             .limit = bounds_.limit,
                             .backward = bounds_.backward,
                             .level = bounds_.level,
-                            .on_trimmed = bounds_.on_trimmed};
+                            .on_trimmed = bounds_.on_trimmed,
+                            .as_of = bounds_.as_of};
         if (arguments_.spaces.empty()) return store.read_all(bounds);
         std::vector<SpaceCursor> spaces;
         for (const std::string& space : arguments_.spaces) spaces.push_back({space, bounds.after});

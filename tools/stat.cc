@@ -38,6 +38,7 @@ void walk(const StoreStat& stat, Number number, Words words) {
     number("last_timestamp", stat.last_timestamp.value);
     number("segment_bytes", stat.segment_bytes);
     number("tail_bytes", stat.tail_bytes);
+    number("pinned_bytes", stat.pinned_bytes);
     number("log_files", stat.log_files);
     number("log_bytes", stat.log_bytes);
     number("packs", stat.packs);

@@ -86,7 +86,7 @@ TEST_CASE("asio threads: async_next tells the close") {
     CHECK(chain.error == Errc::closed);
 }
 
-TEST_CASE("asio threads: a cancelled async_next is told, and no entry is lost") {
+TEST_CASE("R-19 asio threads: a cancelled async_next is told, and no entry is lost") {
     StoreFixture fixture;
     asio::io_context context;
     Follower follower = fixture->follow_all();

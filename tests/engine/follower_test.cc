@@ -246,6 +246,40 @@ TEST_CASE("concurrent: many followers of segments are told of their own, and of 
     CHECK(unsound == 0);
 }
 
+TEST_CASE("concurrent: followers of segments that don't change are never called") {
+    const std::size_t idle = sanitized ? 100 : 1000;
+    StoreFixture fixture;
+    Transaction transaction = fixture->begin();
+    for (std::size_t i = 0; i < idle; ++i)
+        transaction.append("sp", fmt::format("idle{}", i), "the only one");
+    must(transaction.commit());
+    std::atomic<std::uint32_t> idle_calls = 0;
+    std::vector<std::pair<Follower, std::uint64_t>> followers;
+    for (std::size_t i = 0; i < idle; ++i) {
+        Follower follower = fixture->follow_segment("sp", fmt::format("idle{}", i));
+        REQUIRE(follower.try_next() != nullptr);
+        REQUIRE(follower.try_next() == nullptr);
+        const std::uint64_t call = must(follower.call_when_ready([&] { ++idle_calls; }));
+        followers.emplace_back(std::move(follower), call);
+    }
+    // Each round the notifier looks at them all, and calls the one that has news.
+    Follower busy = fixture->follow_segment("sp", "busy");
+    for (std::uint64_t n = 1; n <= 50; ++n) {
+        std::atomic<std::uint32_t> called = 0;
+        const std::uint64_t call = must(busy.call_when_ready([&] {
+            called = 1;
+            called.notify_one();
+        }));
+        must_append(*fixture, "sp", "busy", n, n);
+        called.wait(0);
+        busy.cancel_call(call);
+        while (busy.try_next() != nullptr) {
+        }
+    }
+    CHECK(idle_calls == 0);
+    for (auto& [follower, call] : followers) follower.cancel_call(call);
+}
+
 TEST_CASE("concurrent: a call for a follower comes once, and not after it was cancelled") {
     StoreFixture fixture;
     Follower follower = fixture->follow_segment("sp", "sg");

@@ -159,12 +159,19 @@ std::optional<std::string> Model::learn_timestamp(std::uint64_t transaction,
     return std::nullopt;
 }
 
+std::uint64_t Model::transaction_end(std::uint64_t position) const {
+    if (position >= entries_.size()) return position;
+    while (position != 0 && at(position).transaction == at(position + 1).transaction) --position;
+    return position;
+}
+
 std::vector<std::uint64_t> Model::read(const ModelSelection& selection,
                                        std::uint64_t visible_through) const {
     std::vector<std::uint64_t> result;
+    const std::uint64_t end = std::min(visible_through, transaction_end(selection.as_of));
     for (const Seen& entry : entries_) {
         if (entry.sequence <= trimmed(entry.space, entry.segment)) continue;
-        if (entry.position <= visible_through && is_selected(entry, selection)) {
+        if (entry.position <= end && is_selected(entry, selection)) {
             result.push_back(entry.position);
         }
     }

@@ -80,6 +80,7 @@ struct ModelSelection {
     std::uint64_t to_time = no_limit;
     std::uint64_t after = 0;
     std::uint64_t limit = 0;
+    std::uint64_t as_of = no_limit;
     bool backward = false;
     bool skip_trimmed = false;  ///< else a forward read of what is trimmed is refused
 };
@@ -105,6 +106,8 @@ public:
     /// that; else 0.
     [[nodiscard]] std::uint64_t refused_through(const ModelSelection& selection) const;
 
+    /// Where the last transaction ends that lies at or before a position.
+    [[nodiscard]] std::uint64_t transaction_end(std::uint64_t position) const;
     /// The positions of the entries selected among those up to a position, in the order of
     /// delivery.
     [[nodiscard]] std::vector<std::uint64_t> read(const ModelSelection& selection,

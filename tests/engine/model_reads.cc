@@ -30,6 +30,7 @@ std::string described(const ModelSelection& selection) {
     bound("to_time", selection.to_time, no_limit);
     bound("after", selection.after, 0);
     bound("limit", selection.limit, 0);
+    bound("as_of", selection.as_of, no_limit);
     if (selection.skip_trimmed) text += " skipping";
     return text + (selection.backward ? " backward" : "");
 }
@@ -74,7 +75,8 @@ Reader ModelRun::open_selected(const Store& store, const ModelSelection& selecti
                                    .limit = selection.limit,
                                    .backward = selection.backward,
                                    .level = level,
-                                   .on_trimmed = on_trimmed});
+                                   .on_trimmed = on_trimmed,
+                                   .as_of = selection.as_of});
     }
     const Bounds bounds{.after = selection.after,
                         .from_time = selection.from_time,
@@ -82,7 +84,8 @@ Reader ModelRun::open_selected(const Store& store, const ModelSelection& selecti
                         .limit = selection.limit,
                         .backward = selection.backward,
                         .level = level,
-                        .on_trimmed = on_trimmed};
+                        .on_trimmed = on_trimmed,
+                        .as_of = selection.as_of};
     if (selection.all_spaces) return store.read_all(bounds);
     if (selection.spaces.size() == 1 && selection.spaces.begin()->second == 0) {
         return store.read_space(selection.spaces.begin()->first, bounds);
@@ -90,6 +93,20 @@ Reader ModelRun::open_selected(const Store& store, const ModelSelection& selecti
     std::vector<SpaceCursor> spaces;
     for (const auto& [space, cursor] : selection.spaces) spaces.push_back({space, cursor});
     return store.read_spaces(spaces, bounds);
+}
+
+/// As of a position whose transaction's end can be known: what lies on both sides of it is left.
+void ModelRun::add_as_of(Random& random, ModelSelection& selection) const {
+    const std::uint64_t visible = this->visible(Level::committed);
+    const std::uint64_t as_of = random.below(visible + 1);
+    const auto is_trimmed = [&](std::uint64_t position) {
+        if (position == 0 || position > visible) return false;
+        const Seen& entry = model_.at(position);
+        return entry.sequence <= model_.trimmed(entry.space, entry.segment);
+    };
+    if (is_trimmed(as_of) || is_trimmed(as_of + 1)) return;
+    selection.as_of = as_of;
+    selection.skip_trimmed = true;
 }
 
 void ModelRun::compare_entry(const Entry& entry) {
@@ -214,6 +231,7 @@ void ModelRun::read_random(Random& random, Step kind) {
             selection.all_spaces = true;
             break;
     }
+    if (random.percent(20)) add_as_of(random, selection);
     read(selection, random.percent(25) ? Level::durable : Level::committed);
 }
 

@@ -127,6 +127,7 @@ private:
 
     // Reading (model_reads.cc)
     ModelSelection random_bounds(Random& random);
+    void add_as_of(Random& random, ModelSelection& selection) const;
     std::uint64_t random_cursor(Random& random) const;
     std::uint64_t random_time(Random& random) const;
     Reader open_selected(const Store& store, const ModelSelection& selection, Level level) const;

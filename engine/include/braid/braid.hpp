@@ -15,5 +15,6 @@
 #include <braid/result.hpp>
 #include <braid/status.hpp>
 #include <braid/store.hpp>
+#include <braid/subscription.hpp>
 #include <braid/transaction.hpp>
 #include <braid/types.hpp>

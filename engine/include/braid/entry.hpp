@@ -54,6 +54,9 @@ private:
 };
 
 class KeptEntry;
+namespace segment {
+class Pinned;
+}
 
 /// One record as a reader sees it. All views in it live until the reader's next step or end;
 /// `keep` and `copy` make them live longer.
@@ -71,13 +74,15 @@ struct Entry {
     [[nodiscard]] std::string_view text() const noexcept { return as_text(payload); }
 
     /// The same entry, holding the memory that it lies in (a mapped file or up to an arena chunk);
-    /// outlives the reader and the store's close. May cross threads.
+    /// where so much is held already that the store has let go of (`StoreStat::pinned_bytes`, from
+    /// `tail_bytes_max` on), a copy. Outlives the reader and the store's close. May cross threads.
     [[nodiscard]] KeptEntry keep() const;
     /// The same entry in memory of its own. May cross threads.
     [[nodiscard]] KeptEntry copy() const;
 
     /// What keeps the views alive; owned by the reader. Not for users.
     const std::shared_ptr<const void>* pin = nullptr;
+    const segment::Pinned* pinned = nullptr;  ///< what is pinned already. Not for users.
     Bytes record;  ///< the encoded record that payload and metadata point into. Not for users.
 };
 

@@ -39,6 +39,8 @@ struct SegmentBounds {
     bool backward = false;
     Level level = Level::committed;
     OnTrimmed on_trimmed = OnTrimmed::refuse;
+    /// As `Bounds::as_of`.
+    Position as_of = no_limit;
 };
 
 /// Bounds of a read of spaces or the whole store, in commit order.
@@ -51,6 +53,11 @@ struct Bounds {
     bool backward = false;    ///< as far as entries are left
     Level level = Level::committed;
     OnTrimmed on_trimmed = OnTrimmed::refuse;
+    /// The store as it stood when this was its last position, rounded down to a transaction's end:
+    /// whenever it is read, the same entries come, but for those trimmed since. `trimmed` where
+    /// something later is trimmed in what is read: what stood there before it is gone, too.
+    /// `out_of_range` beyond the end.
+    Position as_of = no_limit;
 };
 
 /// A space to read, from its own cursor.

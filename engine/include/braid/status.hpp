@@ -34,7 +34,9 @@ struct StoreStat {
     TransactionNumber last_transaction;
     Timestamp last_timestamp;
     std::uint64_t tail_bytes = 0;  ///< memory held by entries that are not drained
-    std::uint64_t log_bytes = 0;   ///< capacity of all log files
+    /// Memory and mapped files that the store has let go of, and kept entries or readers hold.
+    std::uint64_t pinned_bytes = 0;
+    std::uint64_t log_bytes = 0;  ///< capacity of all log files
     std::uint64_t log_files = 0;
     std::uint64_t pack_bytes = 0;
     std::uint64_t packs = 0;
@@ -70,6 +72,7 @@ struct Metrics {
 
     std::uint64_t pending_bytes = 0;    ///< sequenced, and not handed to the log yet
     std::uint64_t tail_bytes = 0;       ///< memory held by entries that are not drained
+    std::uint64_t pinned_bytes = 0;     ///< as `StoreStat::pinned_bytes`
     std::uint64_t undrained_count = 0;  ///< positions committed, and not drained yet
 };
 

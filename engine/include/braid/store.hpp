@@ -13,6 +13,7 @@
 #include <braid/reader.hpp>
 #include <braid/result.hpp>
 #include <braid/status.hpp>
+#include <braid/subscription.hpp>
 #include <braid/transaction.hpp>
 
 namespace braid {
@@ -73,6 +74,15 @@ public:
     [[nodiscard]] Follower follow_spaces(const std::vector<SpaceCursor>& spaces,
                                          const FollowBounds& bounds = {}) const;
     [[nodiscard]] Follower follow_all(const FollowBounds& bounds = {}) const;
+
+    /// Status signals, of all segments of a space or of one, whether they exist already or not.
+    /// Starts a thread. `invalid_argument` (no handler, no `pending_max`), `closed`, or `io` where
+    /// no thread can be had.
+    [[nodiscard]] Result<Subscription> subscribe(std::string_view space, StatusHandler handler,
+                                                 const SubscribeOptions& options = {}) const;
+    [[nodiscard]] Result<Subscription> subscribe(std::string_view space, std::string_view segment,
+                                                 StatusHandler handler,
+                                                 const SubscribeOptions& options = {}) const;
 
     /// The segment's newest entry, or none.
     [[nodiscard]] Result<std::optional<KeptEntry>> peek(std::string_view space,
@@ -150,6 +160,10 @@ public:
     [[nodiscard]] Metrics metrics() const;
 
 private:
+    [[nodiscard]] Result<Subscription> subscribe_to(std::string_view space,
+                                                    std::optional<std::string> segment,
+                                                    StatusHandler handler,
+                                                    const SubscribeOptions& options) const;
     explicit Store(std::shared_ptr<Engine> engine);
     std::shared_ptr<Engine> engine_;
 };
