@@ -63,16 +63,24 @@ index::ConsumerUpdate ConsumerState::update(TransactionNumber transaction) const
     return update;
 }
 
+void ConsumerTable::resolve(ConsumerChange& change) const {
+    if (change.state == nullptr || change.forgotten != forgotten()) {
+        change.state = look_up(change.consumer);
+        change.cursor = ConsumerChange::no_cursor;
+        change.forgotten = forgotten();
+    }
+    if (change.cursor == ConsumerChange::no_cursor) change.cursor = find_cursor(change);
+}
+
 void ConsumerTable::judge(ConsumerChange& change, std::vector<Conflict>& conflicts) const {
     using Kind = ConsumerChange::Kind;
-    change.state = look_up(change.consumer);
+    resolve(change);
     const MoveOptions& options = change.options;
     const Epoch epoch = change.state == nullptr ? Epoch() : change.state->epoch.newest();
     if (change.kind != Kind::take && !options.any_epoch && options.epoch != epoch)
         conflicts.push_back(conflict_of(change, fmt::format("epoch {}", options.epoch.value),
                                         fmt::format("it is owned by epoch {}", epoch.value)));
     if (change.kind == Kind::take || change.kind == Kind::remove) return;
-    change.cursor = find_cursor(change);
     const Position position = position_of(change);
     const auto stands = [&] { return fmt::format("it stands at position {}", position.value); };
     if (options.expect && *options.expect != position)
@@ -88,17 +96,17 @@ void ConsumerTable::prepare(ConsumerChange& change) {
     if (change.kind == Kind::require) return;
     if (change.state == nullptr) change.state = &find_or_make(change.consumer);
     ConsumerState& state = *change.state;
-    if (change.kind != Kind::move) state.epoch.reserve();
+    if (change.kind != Kind::move) state.epoch.reserve(marks());
     if (change.kind == Kind::remove)
-        for (Cursor& cursor : state.cursors) cursor.position.reserve();
+        for (Cursor& cursor : state.cursors) cursor.position.reserve(marks());
     if (change.kind != Kind::move) return;
     // It may be new to the transaction's change before.
     if (change.cursor == ConsumerChange::no_cursor) change.cursor = find_cursor(change);
     if (change.cursor == ConsumerChange::no_cursor) {
         change.cursor = state.cursors.size();
-        state.cursors.push_back({change.space, change.segment, {}});
+        state.cursors.push_back({{}, change.space, change.segment});
     }
-    state.cursors[change.cursor].position.reserve();
+    state.cursors[change.cursor].position.reserve(marks());
 }
 
 void ConsumerTable::apply(const ConsumerChange& change, TransactionNumber transaction) noexcept {
@@ -106,12 +114,12 @@ void ConsumerTable::apply(const ConsumerChange& change, TransactionNumber transa
     if (change.kind == Kind::require) return;
     ConsumerState& state = *change.state;
     if (change.kind == Kind::move)
-        state.cursors[change.cursor].position.set(transaction, change.position, marks());
+        state.cursors[change.cursor].position.set(transaction, change.position);
     else
-        state.epoch.set(transaction, change.kind == Kind::take ? Epoch(transaction.value) : Epoch(),
-                        marks());
+        state.epoch.set(transaction,
+                        change.kind == Kind::take ? Epoch(transaction.value) : Epoch());
     if (change.kind == Kind::remove)
-        for (Cursor& cursor : state.cursors) cursor.position.set(transaction, {}, marks());
+        for (Cursor& cursor : state.cursors) cursor.position.set(transaction, {});
     note_change(state);
 }
 
@@ -120,11 +128,10 @@ void ConsumerTable::restore(const index::ConsumerUpdate& update, TransactionNumb
     ConsumerState& state = find_or_make(update.name);
     state.epoch = {};
     state.cursors.clear();
-    state.epoch.reserve();
-    state.epoch.set(transaction, update.epoch, marks());
+    state.epoch.set(transaction, update.epoch);
     for (const index::CursorUpdate& cursor : update.cursors) {
-        state.cursors.push_back({cursor.space, cursor.segment, {}});
-        state.cursors.back().position.set(transaction, cursor.position, marks());
+        state.cursors.push_back({{}, cursor.space, cursor.segment});
+        state.cursors.back().position.set(transaction, cursor.position);
     }
     forget_if_gone(update.name);
 }

@@ -16,9 +16,9 @@ namespace braid {
 /// A consumer as NamedTable keeps it.
 struct ConsumerState {
     struct Cursor {
+        Versioned<std::optional<Position>> position;  ///< none: not set, or deleted
         std::string space;
         std::string segment;
-        Versioned<std::optional<Position>> position;  ///< none: not set, or deleted
     };
     std::string_view name;
     std::uint64_t listed_for = 0;  ///< the drain that will take it as changed
@@ -39,9 +39,11 @@ struct ConsumerChange {
     std::string segment{};
     Position position{};  ///< of a move
     MoveOptions options{};
-    // Found by the commit; true under the lock under which that was done.
+    // Found by the commit; true as long as the table has forgotten no more than then. So a loop
+    // that moves the same consumer looks for it once.
     ConsumerState* state = nullptr;
     std::size_t cursor = no_cursor;
+    std::uint64_t forgotten = 0;
     static constexpr std::size_t no_cursor = ~std::size_t{0};
 };
 
@@ -74,6 +76,10 @@ public:
     /// `after` moves along. False when there are no more.
     bool find_slowest(const Source& segment, TransactionNumber transaction, std::string& after,
                       std::size_t turn, std::optional<SlowestConsumer>& slowest) const;
+
+private:
+    /// Finds what the change is about, as far as it is there.
+    void resolve(ConsumerChange& change) const;
 };
 
 }  // namespace braid

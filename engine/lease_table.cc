@@ -63,7 +63,7 @@ void LeaseTable::judge(LeaseChange& change, std::vector<Conflict>& conflicts) co
 void LeaseTable::prepare(LeaseChange& change) {
     if (change.kind == LeaseChange::Kind::require) return;
     if (change.state == nullptr) change.state = &find_or_make(change.key);
-    change.state->grant.reserve();
+    change.state->grant.reserve(marks());
 }
 
 void LeaseTable::apply(const LeaseChange& change, TransactionNumber transaction) noexcept {
@@ -74,7 +74,7 @@ void LeaseTable::apply(const LeaseChange& change, TransactionNumber transaction)
         grant = {LeaseToken(transaction.value), change.ttl_ns, change.holder};
         state.deadline_ns = after(change.now_ns, change.ttl_ns);
     }
-    state.grant.set(transaction, std::move(grant), marks());
+    state.grant.set(transaction, std::move(grant));
     note_change(state);
 }
 
@@ -91,10 +91,8 @@ void LeaseTable::restore(const index::LeaseUpdate& update, TransactionNumber tra
     LeaseState& state = find_or_make(update.key);
     state.grant = {};
     if (update.token != 0)
-        state.grant.set(
-            transaction,
-            {update.token, update.ttl_ns, std::make_shared<const std::string>(update.holder)},
-            marks());
+        state.grant.set(transaction, {update.token, update.ttl_ns,
+                                      std::make_shared<const std::string>(update.holder)});
     forget_if_gone(update.key);
 }
 

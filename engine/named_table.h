@@ -64,6 +64,8 @@ protected:
     void note_change(State& state) noexcept;
     /// Once the catalog knows that it is gone, and no later transaction has it.
     void forget_if_gone(std::string_view name) noexcept;
+    /// States forgotten so far: as long as it stays, every state stays where it is.
+    [[nodiscard]] std::uint64_t forgotten() const noexcept { return forgotten_; }
     [[nodiscard]] std::map<std::string, State, std::less<>>& states() noexcept { return states_; }
 
 private:
@@ -74,6 +76,7 @@ private:
     Marks marks_;
     std::map<std::string, State, std::less<>> states_;  // by unsigned bytes
     boost::unordered_flat_map<std::string_view, State*> by_name_;
+    std::uint64_t forgotten_ = 0;
     std::uint64_t next_drain_ = 1;
     std::vector<State*> changed_;    // that the next drain will take
     std::vector<State*> draining_;   // that the drain under way takes, perhaps twice
@@ -166,6 +169,7 @@ void NamedTable<State, Update>::forget_if_gone(std::string_view name) noexcept {
     if (is_listed(found->second) || newest > marks_.drained || found->second.exists(newest)) return;
     by_name_.erase(name);
     states_.erase(found);
+    ++forgotten_;
 }
 
 template <class State, class Update>

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
+#include "engine/batch_contents.h"
 #include "engine/engine.h"
 #include "engine/io_options.h"
 #include "engine/store_files.h"
@@ -23,40 +23,6 @@ Damage damage_of(const Error& error, const std::vector<io::DirectoryEntry>& file
     return {"", 0, error.message()};
 }
 
-/// What batches say: names, and the positions and segments of their frames.
-struct Contents {
-    Position last;
-    std::set<std::uint64_t> segments;
-    std::map<std::uint64_t, segment::SegmentNamed> segment_names;
-    std::map<std::uint64_t, std::string> space_names;
-
-    void note(const segment::Change& change);
-    void note(Bytes body, std::uint64_t store_seed);
-};
-
-void Contents::note(const segment::Change& change) {
-    if (const auto* space = std::get_if<segment::SpaceNamed>(&change))
-        space_names[space->space.value] = space->name;
-    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
-        segment_names[named->segment.value] = *named;
-}
-
-void Contents::note(Bytes body, std::uint64_t store_seed) {
-    while (!body.empty()) {
-        const segment::Look look = segment::look(body);
-        if (look.found != segment::Found::item) return;
-        if (segment::is_change(look.type)) {
-            if (const auto change = segment::read_change_item(body.first(look.length), store_seed))
-                note(*change);
-        } else {
-            const segment::FrameView frame(body.data());
-            last = std::max(last, frame.last_position());
-            segments.insert(frame.segment().value);
-        }
-        body = body.subspan(std::min<std::size_t>(body.size(), segment::padded(look.length)));
-    }
-}
-
 class Repairer {
 public:
     Repairer(std::shared_ptr<io::Disk> disk, const RepairOptions& options)
@@ -70,7 +36,7 @@ private:
     Result<void> set_unneeded_aside(const wal::LogScan& scan);
     Result<void> cut_log(const Error& why, const wal::LogSalvage& salvage);
     void tell_cut(const Error& why, const wal::LogSalvage& salvage);
-    void tell_lost(const wal::LogSalvage& salvage, const Contents& lost);
+    void tell_lost(const wal::LogSalvage& salvage, const BatchContents& lost);
     Result<void> rewrite_indexes();
     Result<void> rewrite(const Rewrite& rewrite);
     Result<void> look_again();
@@ -85,7 +51,7 @@ private:
     std::unique_ptr<io::Lock> lock_;
     index::LoadedCatalog catalog_;
     std::uint64_t drained_ = 0;
-    Contents known_;  // of the catalog; and what the log saves
+    BatchContents known_;  // of the catalog; and what the log saves
     std::set<std::string> kept_;
     RepairReport report_;
 };
@@ -162,12 +128,15 @@ void Repairer::tell_cut(const Error& why, const wal::LogSalvage& salvage) {
                                                why.message(), salvage.last_transaction())});
 }
 
-void Repairer::tell_lost(const wal::LogSalvage& salvage, const Contents& lost) {
+void Repairer::tell_lost(const wal::LogSalvage& salvage, const BatchContents& lost) {
     const std::uint64_t seed = segment::store_seed(catalog_.store);
     for (const wal::CarriedBatch& batch : salvage.scan.carried) known_.note(batch.body, seed);
     report_.lost_from = known_.last + 1;
     report_.lost_through = lost.last > known_.last ? lost.last : Position(0);
-    Contents names = known_;
+    report_.lost_consumers.assign(lost.consumers.begin(), lost.consumers.end());
+    report_.lost_leases.assign(lost.leases.begin(), lost.leases.end());
+    report_.lost_ids = lost.ids;
+    BatchContents names = known_;
     names.segment_names.insert(lost.segment_names.begin(), lost.segment_names.end());
     names.space_names.insert(lost.space_names.begin(), lost.space_names.end());
     for (const std::uint64_t id : lost.segments) {
@@ -229,7 +198,7 @@ Result<bool> Repairer::mend_log() {
                                             catalog_.torn_bytes, why.message())});
         return false;
     }
-    Contents lost;
+    BatchContents lost;
     const std::uint64_t seed = segment::store_seed(catalog_.store);
     const auto salvage = wal::salvage_log(*disk_, catalog_.store, drained_,
                                           [&](Bytes body) { lost.note(body, seed); });

@@ -180,9 +180,15 @@ void TransactionBody::add_consumer(ConsumerChange::Kind kind, std::string_view c
     if (used_consumers_ == consumers_.size()) consumers_.emplace_back();
     ConsumerChange& change = consumers_[used_consumers_++];
     change.kind = kind;
-    change.consumer = consumer;
-    change.space = source.space;
-    change.segment = source.segment;
+    if (change.consumer != consumer) {
+        change.state = nullptr;
+        change.consumer = consumer;
+    }
+    if (change.space != source.space || change.segment != source.segment) {
+        change.cursor = ConsumerChange::no_cursor;
+        change.space = source.space;
+        change.segment = source.segment;
+    }
     change.position = position;
     change.options = options;
     if (kind == ConsumerChange::Kind::move)

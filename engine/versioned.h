@@ -1,8 +1,9 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/container/small_vector.hpp>
 #include <braid/types.hpp>
+#include <utility>
+#include <vector>
 
 namespace braid {
 
@@ -19,57 +20,56 @@ struct Marks {
 template <class Value>
 class Versioned {
 public:
-    /// Makes sure that the next `set` has room. May throw std::bad_alloc.
-    void reserve() {
-        if (versions_.size() == versions_.capacity()) versions_.reserve(2 * versions_.size());
-    }
-    /// Transactions come in rising order.
-    void set(TransactionNumber transaction, Value value, const Marks& marks) noexcept {
-        if (!versions_.empty() && versions_.back().since == transaction) {
-            versions_.back().value = value;
-            return;
-        }
+    /// Makes sure that the next `set` has room; what nobody may ask about goes first. May throw
+    /// std::bad_alloc.
+    void reserve(const Marks& marks) {
+        if (older_.size() < older_.capacity()) return;
         forget(marks);
-        versions_.push_back({transaction, value});
+        // Were there hardly any room, the next ones would look through all of it again.
+        if (older_.size() > older_.capacity() / 2)
+            older_.reserve(std::max<std::size_t>(2, 2 * older_.capacity()));
+    }
+    /// Transactions come in rising order. Room was made, unless it is the first.
+    void set(TransactionNumber transaction, Value value) noexcept {
+        if (newest_.since != transaction && newest_.since != 0)
+            older_.push_back(std::move(newest_));
+        newest_ = {transaction, std::move(value)};
     }
     /// After all transactions; the default before any `set`.
-    [[nodiscard]] Value newest() const noexcept {
-        return versions_.empty() ? Value() : versions_.back().value;
-    }
+    [[nodiscard]] const Value& newest() const noexcept { return newest_.value; }
     /// After that transaction, which is at a mark or beyond all of them.
     [[nodiscard]] Value at(TransactionNumber transaction) const noexcept {
-        for (auto version = versions_.rbegin(); version != versions_.rend(); ++version)
+        if (newest_.since <= transaction) return newest_.value;
+        for (auto version = older_.rbegin(); version != older_.rend(); ++version)
             if (version->since <= transaction) return version->value;
         return Value();
     }
     /// The transaction that set it last; 0 if none did.
-    [[nodiscard]] TransactionNumber since() const noexcept {
-        return versions_.empty() ? TransactionNumber() : versions_.back().since;
-    }
+    [[nodiscard]] TransactionNumber since() const noexcept { return newest_.since; }
 
 private:
     struct Version {
         TransactionNumber since;
-        Value value;
+        Value value{};
     };
 
     /// Of the versions up to a mark only the newest is kept: so three at most are durable.
     void forget(const Marks& marks) noexcept {
-        if (versions_.size() < 4 || versions_[3].since > marks.durable) return;
         const auto is_seen = [&](auto version) {
             const auto next = version + 1;
-            const bool last = next == versions_.end();
-            for (const TransactionNumber mark : {marks.drained, marks.draining, marks.durable})
-                if (version->since <= mark && (last || next->since > mark)) return true;
-            return version->since > marks.durable;
+            const auto replaced = next == older_.end() ? newest_.since : next->since;
+            for (const TransactionNumber mark : {marks.drained, marks.draining})
+                if (version->since <= mark && replaced > mark) return true;
+            return replaced > marks.durable;
         };
-        auto kept = versions_.begin();
-        for (auto version = versions_.begin(); version != versions_.end(); ++version)
-            if (is_seen(version)) *kept++ = *version;
-        versions_.erase(kept, versions_.end());
+        auto kept = older_.begin();
+        for (auto version = older_.begin(); version != older_.end(); ++version)
+            if (is_seen(version)) *kept++ = std::move(*version);
+        older_.erase(kept, older_.end());
     }
 
-    boost::container::small_vector<Version, 2> versions_;
+    Version newest_;  // it alone is what most moves look at
+    std::vector<Version> older_;
 };
 
 }  // namespace braid

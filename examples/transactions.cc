@@ -39,5 +39,20 @@ int main(int argc, char** argv) {
 
     const auto ben = example::value(store.peek("accounts", "ben"));
     example::expect(ben && (*ben)->sequence == 1, "nothing of the refused transfer was written");
+
+    // A decision that rests on what was only read: refused if that has got entries since.
+    const braid::Position read = store.stat().committed;
+    const auto decide = [&store, read] {
+        return store.begin()
+            .require("accounts", "ben", braid::expect::untouched(read))
+            .require("accounts", "eve", braid::expect::none())
+            .append("journal", "audits", "ben is sound, and there is no eve")
+            .commit();
+    };
+    example::value(decide());
+    example::value(store.append("accounts", "ben", "-1"));
+    const auto late = decide();
+    example::expect(!late && late.error().code() == braid::Errc::conflict,
+                    "what the second audit rests on was touched since");
     return store.close() ? 0 : 1;
 }

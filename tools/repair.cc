@@ -28,6 +28,12 @@ void print(Buffer& out, const RepairReport& report, bool dry_run) {
             .bytes("segment", lost.segment)
             .boolean("loses_entries", true)
             .end_line();
+    for (const std::string& name : report.lost_consumers)
+        JsonObject(out).bytes("consumer", name).boolean("loses_changes", true).end_line();
+    for (const std::string& key : report.lost_leases)
+        JsonObject(out).bytes("lease", key).boolean("loses_changes", true).end_line();
+    if (report.lost_ids != 0)
+        JsonObject(out).number("lost_transaction_ids", report.lost_ids).end_line();
     for (const Damage& damage : report.left)
         JsonObject(out)
             .words("damaged_file", damage.file)

@@ -267,6 +267,7 @@ run_examples() {
         check timeout 60 "$example" "$logs/example"
         rm -rf "$logs/example"
     done
+    suite 'commands' tools/check-commands.sh build-release/tools/braid
     if [ "$passed" -eq "$passed_before" ]; then
         echo "no example succeeded"
         count 0 1

@@ -113,6 +113,8 @@ void Reading::names(const Engine& engine) {
 
 void Reading::read_all(const Engine& engine) {
     names(engine);
+    const std::string other = truth_.kept().difference(engine);
+    if (!other.empty()) note("what is kept", truth_.strands().front(), other);
     for (const Strand& strand : truth_.strands()) {
         const std::size_t errors_before = errors_.size();
         read(engine, strand, false);

@@ -8,7 +8,8 @@
 namespace braid::damage {
 
 /// Reads an opened store in every way, and holds it against what was acknowledged: each read gives
-/// exactly that, or gives as much of it as precedes a precise error.
+/// exactly that, or gives as much of it as precedes a precise error; and consumers, leases and ids
+/// are what they were.
 class Reading {
 public:
     /// `names`: the files of the store; a precise error names one of them.

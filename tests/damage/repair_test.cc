@@ -60,6 +60,8 @@ RepairReport check_repair(SimDisk& disk, const SampleStore& store) {
     check_kept(disk, before, report);
     CHECK(report.lost_from == planned.lost_from);
     CHECK(report.lost_through == planned.lost_through);
+    if (report.lost_from == 0)
+        CHECK((report.lost_consumers.empty() && report.lost_leases.empty() && !report.lost_ids));
     CHECK(report.left.empty());
     for (const Damage& damage : report.left) MESSAGE(damage.file << ": " << damage.what);
 
@@ -182,7 +184,7 @@ TEST_CASE("repair: a log file that is missing or cut short costs what stood in i
     }
 }
 
-TEST_CASE("repair: a cut in the log names the segments that lose entries") {
+TEST_CASE("repair: a cut in the log names what loses entries and changes") {
     if (is_second_run()) return;
     const SampleStore store = make_large_store();
     // The first transaction that is in the log alone.
@@ -206,6 +208,10 @@ TEST_CASE("repair: a cut in the log names the segments that lose entries") {
         CHECK(names("orders", "ann"));
         CHECK(names("stock", "x1"));
         CHECK(!names("orders", "large"));
+        // Three transactions behind the cut can be read.
+        CHECK(report.lost_consumers == std::vector<std::string>{"owned", "passing"});
+        CHECK(report.lost_leases == std::vector<std::string>{"even", "odd"});
+        CHECK(report.lost_ids == 3);
     }
 }
 

@@ -50,10 +50,14 @@ void Truth::commit(Engine& engine, std::vector<Row> rows) {
         if (!row.metadata.empty()) options.metadata = std::span(&pair, 1);
         body.append(row.space, row.segment, as_bytes(row.payload), options);
     }
+    Kept kept = this->kept();
+    kept.change(body, last());
     const auto receipt = engine.commit(body, Durability::durable);
     BRAID_CHECK(receipt.has_value(), "a commit failed: {}", receipt.error().message());
     BRAID_CHECK(receipt->first_position == last() + 1, "position {} follows {}",
                 receipt->first_position.value, last().value);
+    kept.note(body, *receipt, last());
+    kept_.emplace_back(receipt->last_position, std::move(kept));
     for (Row& row : rows) {
         row.position = last() + 1;
         row.timestamp = receipt->timestamp;
@@ -79,6 +83,8 @@ Truth Truth::up_to(Position end) const {
     Truth truth;
     for (const Row& row : rows_)
         if (row.position <= end) truth.add(row);
+    for (const auto& kept : kept_)
+        if (kept.first != 0 && kept.first <= end) truth.kept_.push_back(kept);
     return truth;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "tests/damage/kept.h"
 
 namespace braid::damage {
 
@@ -46,6 +47,8 @@ public:
     [[nodiscard]] bool is_end(Position position) const;
     /// The last position of a transaction and those before it.
     [[nodiscard]] Position end_of(TransactionNumber transaction) const;
+    /// What it keeps beside entries.
+    [[nodiscard]] const Kept& kept() const noexcept { return kept_.back().second; }
     /// The store if it had ended at a position.
     [[nodiscard]] Truth up_to(Position end) const;
 
@@ -54,6 +57,8 @@ private:
     void add_to(std::string_view space, std::string_view segment);
 
     std::vector<Row> rows_;
+    /// After the transaction that ends at a position.
+    std::vector<std::pair<Position, Kept>> kept_{{}};
     std::vector<Strand> strands_{{}};
 };
 

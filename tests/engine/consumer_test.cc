@@ -164,6 +164,35 @@ TEST_CASE("O-07 a deleted consumer is gone, and one of that name begins anew") {
     });
 }
 
+TEST_CASE("a transaction used again moves the consumer that is there by then") {
+    StoreFixture store;
+    must_append(*store, "orders", "eu", 1, 10);
+    Transaction transaction = store->begin();
+    const auto move = [&](std::string_view consumer, const Source& source, Position position) {
+        transaction.set_consumer(consumer, source, position);
+        must(transaction.commit());
+    };
+    move("billing", "orders", 4);
+    move("billing", "orders", 5);
+    move("billing", {"orders", "eu"}, 6);
+    move("shipping", {"orders", "eu"}, 7);
+    move("billing", {"orders", "eu"}, 8);
+    CHECK(position_of(*store, "billing", "orders") == 5);
+    CHECK(position_of(*store, "billing", {"orders", "eu"}) == 8);
+    CHECK(position_of(*store, "shipping", {"orders", "eu"}) == 7);
+    must(store->drain());
+    must(store->delete_consumer("billing"));
+    must(store->drain());  // nothing of it is left
+    for (int i = 0; i < 100; ++i)
+        must(store->set_consumer(fmt::format("other {}", i), "orders", 1));
+    move("billing", {"orders", "eu"}, 2);
+    CHECK(position_of(*store, "billing", {"orders", "eu"}) == 2);
+    CHECK(position_of(*store, "billing", "orders") == 0);
+    store.reopen();
+    CHECK(position_of(*store, "billing", {"orders", "eu"}) == 2);
+    CHECK(position_of(*store, "other 99", "orders") == 1);
+}
+
 TEST_CASE("O-08 the lag of a cursor in a segment, a space and the store is exact") {
     in_every_state(
         [](Store& store) {

@@ -82,11 +82,28 @@ void Model::judge(const ModelTransaction& transaction, ModelOutcome& outcome) co
         ++so_far;
     }
     judge_moves(transaction, refused);
+    for (const auto& [key, token] : transaction.tokens)
+        if (!holds(key, token)) refused.emplace();
     outcome.refused_by.assign(refused.begin(), refused.end());
     const std::set<Name>& judged = refused.empty() ? asked : refused;
     for (const Seen& entry : entries_) {
         if (judged.contains({entry.space, entry.segment})) outcome.judged_on = entry.position;
     }
+}
+
+bool Model::holds(const std::string& key, std::uint64_t token) const {
+    const auto found = leases_.find(key);
+    return found != leases_.end() && found->second.token == token;
+}
+
+std::uint64_t Model::grant_lease(const std::string& key, const std::string& holder) {
+    leases_[key] = {holder, ++last_transaction_};
+    return last_transaction_;
+}
+
+void Model::release_lease(const std::string& key) {
+    leases_.erase(key);
+    ++last_transaction_;
 }
 
 /// Against the consumers as they stand before the transaction.

@@ -47,8 +47,15 @@ struct ModelConsumer {
     std::map<std::pair<std::string, std::string>, std::uint64_t> cursors;
 };
 
+/// Who holds a key.
+struct ModelLease {
+    std::string holder;
+    std::uint64_t token = 0;
+};
+
 struct ModelTransaction {
     std::vector<ModelCondition> conditions;
+    std::vector<std::pair<std::string, std::uint64_t>> tokens;  ///< required, of leases
     std::vector<ModelAppend> appends;
     std::vector<ModelMove> moves;
 };
@@ -57,7 +64,7 @@ struct ModelTransaction {
 struct ModelOutcome {
     bool conflict = false;
     /// With a conflict: the segments, and the sources of cursors, with a demand that is not met, in
-    /// no order.
+    /// no order; a lease has no name here.
     std::vector<std::pair<std::string, std::string>> refused_by;
     /// The newest position that the answer was judged on.
     std::uint64_t judged_on = 0;
@@ -121,6 +128,14 @@ public:
     [[nodiscard]] const std::map<std::string, ModelConsumer>& consumers() const noexcept {
         return consumers_;
     }
+    /// Those that somebody holds, by key.
+    [[nodiscard]] const std::map<std::string, ModelLease>& leases() const noexcept {
+        return leases_;
+    }
+    [[nodiscard]] bool holds(const std::string& key, std::uint64_t token) const;
+    /// A transaction that does nothing else; returns the token.
+    std::uint64_t grant_lease(const std::string& key, const std::string& holder);
+    void release_lease(const std::string& key);
     [[nodiscard]] std::uint64_t segment_count() const noexcept { return segments_.size(); }
     /// 0 where it is missing.
     [[nodiscard]] std::uint64_t last_sequence(const std::string& space,
@@ -145,6 +160,7 @@ private:
     Lengths segments_;
     Lengths trimmed_;
     std::map<std::string, ModelConsumer> consumers_;
+    std::map<std::string, ModelLease> leases_;
     std::uint64_t last_transaction_ = 0;
 };
 

@@ -354,6 +354,7 @@ void ModelRun::stat() {
           stat.unknown_files.empty() ? "" : "stat: an unknown file: " + stat.unknown_files.front());
     check(stat.torn_bytes == 0, "stat: a torn tail: " + stat.torn_tail);
     compare_consumers();
+    compare_leases();
 }
 
 void ModelRun::verify() {

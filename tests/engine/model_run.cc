@@ -195,6 +195,7 @@ ModelTransaction ModelRun::random_transaction(Random& random) {
         transaction.appends.push_back(std::move(append));
     }
     if (random.percent(25)) add_moves(random, transaction);
+    if (random.percent(5)) transaction.tokens.push_back(random_token(random));
     return transaction;
 }
 
@@ -209,11 +210,13 @@ void ModelRun::build(Transaction& target, const ModelTransaction& transaction) c
         options.expect = append.expect;
         target.append(append.space, append.segment, append.payload, options);
     }
+    for (const auto& [key, token] : transaction.tokens) target.require_lease(key, token);
     build_moves(target, transaction);
 }
 
 void ModelRun::commit(Random& random) {
     if (!noted_.empty() && random.percent(5)) return repeat(random);
+    if (random.percent(5)) return change_lease(random);
     commit_transaction(random, random_transaction(random));
 }
 

@@ -113,6 +113,11 @@ private:
               const ModelOutcome& outcome);
     void repeat(Random& random);
     void compare_consumers();
+    // model_leases.cc
+    std::pair<std::string, std::uint64_t> random_token(Random& random) const;
+    void change_lease(Random& random);
+    void acquire_lease(Random& random);
+    void compare_leases();
     void build(Transaction& target, const ModelTransaction& transaction) const;
     ModelTransaction random_transaction(Random& random);
     Expectation random_expectation(Random& random, std::uint64_t length, bool right) const;

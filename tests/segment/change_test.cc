@@ -52,6 +52,27 @@ TEST_CASE("changes come back from items") {
     }
 }
 
+TEST_CASE("a move's item is the same, made of views and made of strings") {
+    for (const std::size_t bytes : {0, 1, 127, 128, 255})
+        for (const std::uint64_t position : {0, 127, 128, 1 << 30}) {
+            const std::string consumer(bytes + (bytes == 0), 'c');
+            const std::string space(255 - bytes, 's');
+            const std::string segment(space.empty() ? 0 : bytes, 'g');
+            std::vector<std::byte> item(8, std::byte{1});  // behind others
+            segment::encode_change_item(segment::ConsumerMove{consumer, space, segment, position},
+                                        item);
+            segment::number_change(item.data() + 8, 99, true, seed);
+            const Change moved = segment::ConsumerMoved{consumer, space, segment, position};
+            std::vector<std::byte> expected(8, std::byte{1});
+            segment::encode_change_item(moved, expected);
+            segment::number_change(expected.data() + 8, 99, true, seed);
+            CHECK(item == expected);
+            const auto read = segment::read_change_item(std::span(item).subspan(8), seed);
+            REQUIRE(read);
+            CHECK(*read == moved);
+        }
+}
+
 TEST_CASE("every flipped bit and every cut of a change is noticed") {
     for (const Change& change : {space_named, segment_named, consumer_moved}) {
         auto item = item_of(change);

@@ -42,6 +42,12 @@ struct RepairReport {
     };
     /// Segments that are known to lose entries.
     std::vector<Segment> lost_segments;
+    /// Consumers and keys of leases that are known to lose a change, in byte order: they are as they
+    /// were before it.
+    std::vector<std::string> lost_consumers;
+    std::vector<std::string> lost_leases;
+    /// Ids of transactions that are known to be lost: commits with them are done anew.
+    std::uint64_t lost_ids = 0;
 
     /// Damage that is left, since nothing can be said for sure about what was there.
     std::vector<Damage> left;
