@@ -42,8 +42,8 @@ struct RepairReport {
     };
     /// Segments that are known to lose entries.
     std::vector<Segment> lost_segments;
-    /// Consumers and keys of leases that are known to lose a change, in byte order: they are as they
-    /// were before it.
+    /// Consumers and keys of leases that are known to lose a change, in byte order: they are as
+    /// they were before it.
     std::vector<std::string> lost_consumers;
     std::vector<std::string> lost_leases;
     /// Ids of transactions that are known to be lost: commits with them are done anew.
