@@ -117,7 +117,7 @@ void ReaderBody::go_near_start(FrameSource& from) {
 
 void ReaderBody::find_start(SegmentSource& source) const {
     const SegmentState& segment = source.segment();
-    const auto status = engine_->status(segment.space->name, segment.name);
+    const auto status = engine_->status(segment.space->name, segment.name());
     if (!status || status->last_sequence == 0) return;
     const auto first = engine_->first_sequence_where(segment, *status, [this](const Entry& entry) {
         return is_beyond_start(entry.position, entry.timestamp);

@@ -72,7 +72,7 @@ Result<SegmentStatus> Engine::status_of(const SegmentState& segment, const Entry
         EntryBounds first_left;
         first_left.from = trimmed + 1;
         first_left.on_trimmed = OnTrimmed::skip;
-        const auto reader = read_segment(segment.space->name, segment.name, first_left);
+        const auto reader = read_segment(segment.space->name, segment.name(), first_left);
         const Result<Entry>* first = reader->next();
         if (first != nullptr && !*first) return first->error();
         if (first != nullptr) status.first_timestamp = (**first).timestamp;

@@ -11,7 +11,7 @@ Result<Sequence> Engine::first_sequence_where(const SegmentState& segment,
                                               const EntryTest& is_beyond) const {
     Sequence low = status.first_sequence;
     Sequence high = status.last_sequence + 1;
-    const auto reader = read_segment(segment.space->name, segment.name, {});
+    const auto reader = read_segment(segment.space->name, segment.name(), {});
     std::uint64_t step = 1;
     for (bool from_end = true; low < high;) {
         from_end = from_end && high - low > 2 * step;
