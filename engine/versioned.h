@@ -26,7 +26,7 @@ public:
         if (older_.size() < older_.capacity()) return;
         forget(marks);
         // Were there hardly any room, the next ones would look through all of it again.
-        if (older_.size() > older_.capacity() / 2)
+        if (older_.capacity() == 0 || older_.size() > older_.capacity() / 2)
             older_.reserve(std::max<std::size_t>(2, 2 * older_.capacity()));
     }
     /// Transactions come in rising order. Room was made, unless it is the first.
