@@ -11,6 +11,10 @@
 namespace braid {
 namespace {
 
+Error out_of_memory() {
+    return {Errc::io, "out of memory", ENOMEM};
+}
+
 constexpr std::size_t window_frames_first = 4;
 constexpr std::size_t window_frames_most = 256;
 
@@ -233,10 +237,17 @@ void ReaderBody::fetch_ahead() const noexcept {
 }
 
 Bytes ReaderBody::lend(Bytes record) {
-    const auto& memory = window_.memory(window_.items()[item_ - 1]);
-    const auto lent = std::make_shared<const LentRecord>(record, memory);
-    current_->pin = &lent_.emplace_back(lent);
-    return lent->copy();
+    try {
+        const auto& memory = window_.memory(window_.items()[item_ - 1]);
+        const auto lent = std::make_shared<const LentRecord>(record, memory);
+        current_->pin = &lent_.emplace_back(lent);
+        return lent->copy();
+    } catch (const std::bad_alloc&) {
+        fail(out_of_memory());
+        // It counted as seen when it was found.
+        if (!bounds_.backward) seen_ = std::min(seen_, frame_.first_position() + at_ - 1);
+        throw;
+    }
 }
 
 inline void ReaderBody::deliver() noexcept(!poisons_views) {
@@ -331,7 +342,7 @@ bool ReaderBody::find_next() {
         return find_record();
     } catch (const std::bad_alloc&) {
         // A window half filled isn't read on from: an entry might be missing.
-        fail(Error(Errc::io, "out of memory", ENOMEM));
+        fail(out_of_memory());
         throw;
     }
 }
@@ -438,9 +449,8 @@ const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t ti
         }
     } catch (const std::bad_alloc&) {
         // What was taken can't be given any more: nothing may be read on from there.
+        if (!failed_) fail(out_of_memory());
         seen_ = previous;
-        current_->position = 0;
-        fail(Error(Errc::io, "out of memory", ENOMEM));
         throw;
     }
     batch_ = Batch{previous, batch_entries_.front().position, batch_entries_.back().position,
