@@ -218,9 +218,12 @@ bool Drain::is_catalog_long(std::uint64_t snapshots) const noexcept {
                                                      snapshots * catalog_snapshot_bytes_);
 }
 
-Result<void> Drain::shorten_catalog() {
-    if (!catalog_doubtful_ && !is_catalog_long(snapshots_when_closed)) return {};
-    return rewrite_catalog();
+void Drain::shorten_catalog() noexcept {
+    if (!catalog_doubtful_ && !is_catalog_long(snapshots_when_closed)) return;
+    try {
+        static_cast<void>(rewrite_catalog());
+    } catch (const std::bad_alloc&) {  // as any other failure
+    }
 }
 
 Result<void> Drain::rewrite_catalog() {

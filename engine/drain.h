@@ -52,9 +52,9 @@ public:
     /// earlier request that wasn't met is forgotten.
     void request(Trim trim) { trim_ = std::move(trim); }
     void forget_trim() { trim_.reset(); }
-    /// Begins a new catalog file if that shortens it much, for the next opening; while idle. An
-    /// error leaves a sound catalog: the old one or the new one.
-    [[nodiscard]] Result<void> shorten_catalog();
+    /// Begins a new catalog file if that shortens it much, for the next opening; while idle. Where
+    /// that fails a sound catalog is left, the old one or the new one.
+    void shorten_catalog() noexcept;
     /// Drains finished, and bytes of frames in them.
     [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }

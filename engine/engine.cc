@@ -334,7 +334,9 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
 void Engine::keep_pace(std::uint64_t bytes) {
     if (!has_threads_) return;
     const std::uint64_t delay = pace_.delay_ns(bytes, arena_->bytes(), monotonic_ns());
-    if (delay != 0) std::this_thread::sleep_for(std::chrono::nanoseconds(delay));
+    if (delay == 0) return;
+    slowed_ns_.fetch_add(delay, std::memory_order_relaxed);
+    std::this_thread::sleep_for(std::chrono::nanoseconds(delay));
 }
 
 Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
@@ -405,8 +407,7 @@ Result<void> Engine::finish_work() {
         {
             const std::scoped_lock lock(drain_mutex_);
             if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
-            // A catalog as long as it was is as good, only longer to read.
-            static_cast<void>(drain_->shorten_catalog());
+            drain_->shorten_catalog();
         }
         group_->seal();
         return group_->shrink();
@@ -470,6 +471,7 @@ Metrics Engine::metrics() const {
     metrics.conflicts = conflicts_;
     metrics.drains = drains_;
     metrics.drained_bytes = drained_bytes_;
+    metrics.slowed_ns = slowed_ns_.load(std::memory_order_relaxed);
     return metrics;
 }
 

@@ -215,6 +215,7 @@ private:
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
     Pace pace_{options_.tail_bytes_max};
+    std::atomic<std::uint64_t> slowed_ns_{0};
     std::optional<Sequencer> sequencer_;
     std::optional<Notifier> mutable notifier_;
     Signal log_signal_;

@@ -1,6 +1,17 @@
 #include <braid/processor.hpp>
 
+#include <algorithm>
+#include <set>
+#include <utility>
+
 namespace braid {
+namespace {
+
+Source source(const ConsumerCursor& cursor) noexcept {
+    return {std::string_view(cursor.space), std::string_view(cursor.segment)};
+}
+
+}  // namespace
 
 const Entry* ProcessorInput::next() {
     if (left_ == 0) return nullptr;
@@ -20,43 +31,68 @@ const Entry* ProcessorInput::next() {
     return entry;
 }
 
-Processor::Processor(Store& store, std::string_view consumer, const Source& source,
-                     const ProcessorOptions& options)
-    : store_(&store),
-      consumer_(consumer),
-      space_(source.space),
-      segment_(source.segment),
-      options_(options),
-      transaction_(store.begin()) {}
+Processor::Processor(Store& store, std::string_view consumer, const ProcessorOptions& options)
+    : store_(&store), consumer_(consumer), options_(options), transaction_(store.begin()) {}
 
 Result<Processor> Processor::open(Store& store, std::string_view consumer, const Source& source,
                                   const ProcessorOptions& options) {
-    if (options.batch_records == 0)
-        return Error(Errc::invalid_argument, "batch_records is 0; a batch has at least one entry");
     if (!source.segment.empty() && source.space.empty())
         return Error(Errc::invalid_argument, "a source has a segment without its space");
-    auto epoch = store.take_consumer(consumer);
-    if (!epoch) return epoch.error();
-    Processor processor(store, consumer, source, options);
-    processor.epoch_ = *epoch;
-    if (auto begun = processor.begin_reading(); !begun) return begun.error();
+    Processor processor(store, consumer, options);
+    processor.cursors_.push_back({std::string(source.space), std::string(source.segment), 0});
+    if (auto begun = processor.begin(); !begun) return begun.error();
     return processor;
+}
+
+Result<Processor> Processor::open_spaces(Store& store, std::string_view consumer,
+                                         const std::vector<std::string>& spaces,
+                                         const ProcessorOptions& options) {
+    if (spaces.empty()) return Error(Errc::invalid_argument, "there is no space to process");
+    Processor processor(store, consumer, options);
+    for (const std::string& space : std::set(spaces.begin(), spaces.end())) {
+        if (space.empty()) return Error(Errc::invalid_argument, "a space's name is empty");
+        processor.cursors_.push_back({space, {}, 0});
+    }
+    if (auto begun = processor.begin(); !begun) return begun.error();
+    return processor;
+}
+
+Result<void> Processor::begin() {
+    if (options_.batch_records == 0)
+        return Error(Errc::invalid_argument, "batch_records is 0; a batch has at least one entry");
+    auto epoch = store_->take_consumer(consumer_);
+    if (!epoch) return epoch.error();
+    epoch_ = *epoch;
+    return begin_reading();
 }
 
 Result<void> Processor::begin_reading() {
     const auto consumer = store_->consumer(consumer_);
     if (!consumer) return consumer.error();
-    cursor_ = *consumer ? (*consumer)->position(source()) : Position(0);
-    FollowBounds bounds;
-    bounds.after = cursor_;
-    bounds.on_trimmed = options_.on_trimmed;
-    if (space_.empty())
-        follower_ = store_->follow_all(bounds);
-    else if (segment_.empty())
-        follower_ = store_->follow_space(space_, bounds);
-    else
-        follower_ = store_->follow_segment(space_, segment_, bounds);
+    for (ConsumerCursor& cursor : cursors_)
+        cursor.position = *consumer ? (*consumer)->position(source(cursor)) : Position(0);
+    follower_ = follow();
     return {};
+}
+
+Follower Processor::follow() const {
+    FollowBounds bounds;
+    bounds.on_trimmed = options_.on_trimmed;
+    if (cursors_.size() == 1) {
+        const auto& [space, segment, position] = cursors_.front();
+        bounds.after = position;
+        if (!segment.empty()) return store_->follow_segment(space, segment, bounds);
+        return space.empty() ? store_->follow_all(bounds) : store_->follow_space(space, bounds);
+    }
+    std::vector<SpaceCursor> spaces;
+    for (const ConsumerCursor& cursor : cursors_) spaces.push_back({cursor.space, cursor.position});
+    return store_->follow_spaces(spaces, bounds);
+}
+
+Position Processor::cursor() const noexcept {
+    Position least = cursors_.front().position;
+    for (const ConsumerCursor& cursor : cursors_) least = std::min(least, cursor.position);
+    return least;
 }
 
 Result<std::uint64_t> Processor::run_once(const ProcessBatch& process,
@@ -89,10 +125,15 @@ Result<std::uint64_t> Processor::run_once(const ProcessBatch& process,
 Result<void> Processor::process_batch(const ProcessBatch& process, ProcessorInput& batch) {
     if (auto processed = process(batch, transaction_); !processed) return processed;
     if (batch.taken() == 0) return {};
-    transaction_.set_consumer(consumer_, source(), batch.position(), {.epoch = epoch_});
+    // All that lies before it in any of the spaces was read before it.
+    for (const ConsumerCursor& cursor : cursors_)
+        if (cursor.position < batch.position())
+            transaction_.set_consumer(consumer_, source(cursor), batch.position(),
+                                      {.epoch = epoch_});
     const auto receipt = transaction_.commit(options_.durability);
     if (!receipt) return receipt.error();
-    cursor_ = batch.position();
+    for (ConsumerCursor& cursor : cursors_)
+        cursor.position = std::max(cursor.position, batch.position());
     return {};
 }
 

@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
+#include "engine/engine.h"
 #include "tests/engine/store_fixture.h"
+#include "tests/sim/sim_disk.h"
 
 namespace braid::test {
 namespace {
@@ -136,6 +139,24 @@ TEST_CASE("K-06 peek beside an open transaction") {
             CHECK(peeked_sequence(*fixture, "sp", "segB") == 0);
         }
     });
+}
+
+// Nothing is there to be cancelled.
+TEST_CASE("K-09 peek and status wait for no flush and no thread") {
+    sim::SimDisk disk(1);
+    Options options = default_options();
+    options.flush_interval = std::chrono::hours(1);
+    // Whoever waited for a thread of the engine would wait for ever.
+    auto engine = must(Engine::open(disk.borrow(), options, Engine::Threads::none));
+    TransactionBody body(engine->options());
+    body.append("sp", "a", as_bytes("one"), {});
+    must(engine->commit(body, Durability::buffered));
+    const auto newest = must(engine->peek("sp", "a", Level::committed));
+    REQUIRE(newest);
+    CHECK((**newest).text() == "one");
+    CHECK_FALSE(must(engine->peek("sp", "a", Level::durable)));
+    CHECK(must(engine->status("sp", "a")).last_sequence == 1);
+    must(engine->close());
 }
 
 TEST_CASE("K-08 status is kept over a reopening") {

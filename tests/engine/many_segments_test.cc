@@ -85,8 +85,9 @@ TEST_CASE("a close leaves a catalog that is short to read") {
     const std::uint64_t closed = bytes_of_catalog();
     store.open();
     CHECK(entries(store->read_space("sp", {})) == before);
-    // A snapshot of 100 segments, and 30 packs; drains had written 30 times as much.
-    CHECK(closed < 30 * 100 * 5);
+    // A snapshot of 100 segments, and 30 packs: 4,360 bytes were measured; drains had written much
+    // more.
+    CHECK(closed < 6'000);
     CHECK(must(store->verify()).damages.empty());
 }
 

@@ -114,6 +114,19 @@ TEST_CASE("metrics tell what is pending and what is not drained") {
     CHECK_FALSE(disk.open("metrics.json.new", {}));
 }
 
+TEST_CASE("metrics tell that buffered commits were slowed down, for drains to keep up") {
+    Options options = default_options();
+    options.tail_bytes_max = 8 << 20;
+    StoreFixture store(options);
+    const std::string payload(64 << 10, 'x');
+    CHECK(store->metrics().slowed_ns == 0);
+    CHECK(comes_true([&] {
+        for (int i = 0; i < 100; ++i)
+            must(store->append("sp", "a", payload, {}, Durability::buffered));
+        return store->metrics().slowed_ns != 0;
+    }));
+}
+
 TEST_CASE("metrics.json appears, follows the store, and stays at the close and the reopening") {
     StoreFixture fixture(with_metrics(1ms));
     must_append(*fixture, "sp", "a", 1, 3);

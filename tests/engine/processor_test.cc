@@ -20,6 +20,10 @@ Result<void> note(ProcessorInput& batch, Transaction& output) {
     return {};
 }
 
+Position position_of(Store& store, std::string_view source) {
+    return must(store.consumer("p"))->position(source);
+}
+
 Processor open_processor(Store& store, std::uint64_t batch_records = 7) {
     ProcessorOptions options;
     options.batch_records = batch_records;
@@ -130,6 +134,48 @@ TEST_CASE("a processor of a segment, and of the whole store") {
     CHECK(must(store->consumer("s"))->cursors.size() == 2);
     CHECK(code(Processor::open(*store, "s", {"", "b"})) == Errc::invalid_argument);
     CHECK(code(Processor::open(*store, "s", {}, {.batch_records = 0})) == Errc::invalid_argument);
+}
+
+TEST_CASE("a processor of several spaces takes each entry once, also of one added later") {
+    with_every_size([](StoreFixture& store) {
+        std::vector<std::string> taken;
+        const ProcessBatch take = [&](ProcessorInput& batch, Transaction&) -> Result<void> {
+            while (const Entry* entry = batch.next())
+                taken.push_back(fmt::format("{} {}", entry->space, entry->sequence.value));
+            return {};
+        };
+        ProcessorOptions two;
+        two.batch_records = 2;
+        const auto process = [&](const std::vector<std::string>& spaces) {
+            taken.clear();
+            auto processor = must(Processor::open_spaces(*store, "p", spaces, two));
+            while (must(processor.run_once(take)) != 0) {
+            }
+            return processor.cursor();
+        };
+        using Taken = std::vector<std::string>;
+        must_append(*store, "a", "x", 1, 2);
+        must_append(*store, "b", "x", 1, 1);
+        must_append(*store, "c", "x", 1, 3);
+        must_append(*store, "a", "x", 3, 3);
+        CHECK(process({"b", "a", "b"}) == 7);
+        CHECK(taken == Taken{"a 1", "a 2", "b 1", "a 3"});
+        store.reopen();
+        must_append(*store, "b", "x", 2, 2);
+        must_append(*store, "c", "x", 4, 4);
+        CHECK(process({"c"}) == 9);
+        CHECK(taken == Taken{"c 1", "c 2", "c 3", "c 4"});
+        must_append(*store, "c", "x", 5, 5);
+        CHECK(process({"a", "b", "c"}) == 10);  // what is old in b comes first
+        CHECK(taken == Taken{"b 2", "c 5"});
+        CHECK(process({"a", "b", "c", "d"}) == 0);
+        CHECK(taken.empty());
+        for (const char* space : {"a", "b", "c"})
+            CHECK(must(store->lag(space, position_of(*store, space))) == 0);
+    });
+    StoreFixture store;
+    CHECK(code(Processor::open_spaces(*store, "p", {})) == Errc::invalid_argument);
+    CHECK(code(Processor::open_spaces(*store, "p", {"a", ""})) == Errc::invalid_argument);
 }
 
 TEST_CASE("what a killed processor had acknowledged is not done again") {

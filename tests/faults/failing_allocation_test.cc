@@ -10,6 +10,7 @@
 
 #include <cstdio>
 
+#include "engine/versioned.h"
 #include "tests/faults/aftermath.h"
 #include "tests/faults/fault_workload.h"
 #include "tests/faults/once.h"
@@ -80,6 +81,22 @@ private:
 };
 
 }  // namespace
+
+TEST_CASE("faults: a value is set without an allocation, once room was made") {
+    Versioned<std::uint64_t> value;
+    Marks marks;
+    for (std::uint64_t transaction = 1; transaction <= 100; ++transaction) {
+        marks.durable = transaction / 3;
+        value.reserve(marks);
+        spare_allocations();
+        {
+            const InEngine counted;
+            value.set(transaction, transaction);
+        }
+        CHECK(allocations() == 0);
+        CHECK(value.newest() == transaction);
+    }
+}
 
 TEST_CASE("faults: any allocation may fail, and the store stays whole") {
     if (was_run_already()) return;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <braid/consumer.hpp>
 #include <braid/store.hpp>
@@ -59,6 +60,12 @@ public:
     [[nodiscard]] static Result<Processor> open(Store& store, std::string_view consumer,
                                                 const Source& source,
                                                 const ProcessorOptions& options = {});
+    /// The same for several spaces as one stream in commit order. The consumer has a cursor in each
+    /// of them, so that spaces can be added and left out later; a space that is new begins at its
+    /// beginning.
+    [[nodiscard]] static Result<Processor> open_spaces(Store& store, std::string_view consumer,
+                                                       const std::vector<std::string>& spaces,
+                                                       const ProcessorOptions& options = {});
 
     /// Processes one batch, waiting at most `timeout` for its first entry, and commits. Returns how
     /// many entries are done; 0 if none came, or if `process` took none (then nothing is
@@ -72,25 +79,21 @@ public:
                                    std::chrono::nanoseconds timeout = {});
 
     /// Everything up to here is done.
-    [[nodiscard]] Position cursor() const noexcept { return cursor_; }
+    [[nodiscard]] Position cursor() const noexcept;
     [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
 
 private:
-    Processor(Store& store, std::string_view consumer, const Source& source,
-              const ProcessorOptions& options);
-    [[nodiscard]] Source source() const noexcept {
-        return {std::string_view(space_), std::string_view(segment_)};
-    }
+    Processor(Store& store, std::string_view consumer, const ProcessorOptions& options);
+    [[nodiscard]] Result<void> begin();
     [[nodiscard]] Result<void> begin_reading();
+    [[nodiscard]] Follower follow() const;
     [[nodiscard]] Result<void> process_batch(const ProcessBatch& process, ProcessorInput& batch);
 
     Store* store_;
     std::string consumer_;
-    std::string space_;
-    std::string segment_;
+    std::vector<ConsumerCursor> cursors_;  // one, or some in spaces
     ProcessorOptions options_;
     Epoch epoch_;
-    Position cursor_;
     std::optional<Follower> follower_;  // none: reading begins anew at the consumer's cursor
     Transaction transaction_;
 };

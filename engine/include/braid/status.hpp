@@ -63,6 +63,8 @@ struct Metrics {
     std::uint64_t log_flushes = 0;
     std::uint64_t drains = 0;
     std::uint64_t drained_bytes = 0;
+    std::uint64_t slowed_ns =
+        0;  ///< of sleep, all in all, of buffered commits for drains to keep up
 
     // One value a batch that became durable.
     Histogram batch_bytes;         ///< of its transactions, without the batch's header and padding
