@@ -135,6 +135,57 @@ BENCHMARK(open_clean)
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 
+/// A closed store that keeps consumers, each moved once in a buffered commit of its own, twice
+/// over, and ids of transactions, each with one record. Arguments: how many of each.
+void open_with_kept(benchmark::State& state) {
+    const Scratch scratch;
+    const auto consumers = static_cast<std::uint64_t>(state.range(0));
+    const auto ids = static_cast<std::uint64_t>(state.range(1));
+    const std::uint64_t kept = consumers + ids;
+    std::uint64_t log_bytes = 0;
+    {
+        auto store = must(braid::Store::open(scratch.path(), {.create = true, .io = io_asked()}));
+        must(store.append(space, "segment", payload()));
+        auto transaction = store.begin();
+        const auto commit = [&] { must(transaction.commit(braid::Durability::buffered)); };
+        for (std::uint64_t n = 0; n < 2 * consumers; ++n) {
+            const auto name = fmt::format("consumer-{:06}", n * 7919 % consumers);
+            transaction.set_consumer(name, space, n / consumers);
+            commit();
+        }
+        for (std::uint64_t n = 0; n < ids; ++n) {
+            transaction.append(space, "segment", payload()).set_id(transaction_id(n + 1));
+            commit();
+        }
+        must(store.sync());
+        log_bytes = store.metrics().log_bytes_written;
+        must(store.close());
+    }
+    std::uint64_t catalog_bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(scratch.path()))
+        if (file.path().filename().string().starts_with("catalog-"))
+            catalog_bytes += file.file_size();
+    for (auto _ : state) {
+        const Stopwatch watch;
+        auto store = must(braid::Store::open(scratch.path(), {.io = io_asked()}));
+        state.SetIterationTime(watch.seconds());
+        must(store.close());
+    }
+    const auto each = [&](std::uint64_t bytes, std::uint64_t count) {
+        return static_cast<double>(bytes) / static_cast<double>(count);
+    };
+    state.counters["log_bytes_a_commit"] = each(log_bytes, 2 * consumers + ids);
+    state.counters["catalog_bytes_each"] = each(catalog_bytes, kept);
+}
+BENCHMARK(open_with_kept)
+    ->Name("Closed/open_with")
+    ->ArgNames({"consumers", "ids"})
+    ->Args({100'000, 0})
+    ->Args({0, 1'000'000})
+    ->UseManualTime()
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
+
 /// What an opening can't do without: a new file, durable with its name.
 void floor_open(benchmark::State& state) {
     const Scratch scratch;

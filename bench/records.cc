@@ -22,4 +22,10 @@ std::vector<std::string> segment_names(std::size_t count) {
     return names;
 }
 
+braid::TransactionId transaction_id(std::uint64_t number) {
+    braid::TransactionId id{};
+    for (std::size_t i = 0; i < 8; ++i) id[i] = static_cast<std::uint8_t>(number >> (8 * i));
+    return id;
+}
+
 }  // namespace bench

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <braid/types.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@ std::string_view payload();
 inline constexpr std::string_view space = "orders";
 /// "segment-000000" and so on.
 std::vector<std::string> segment_names(std::size_t count);
+braid::TransactionId transaction_id(std::uint64_t number);
 
 /// A fast sequence of numbers that looks random (xorshift64*), the same in every run.
 class Random {

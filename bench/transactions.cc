@@ -46,18 +46,11 @@ public:
         if (way == condition || way == far_condition)
             transaction_.require(looked_at, other, braid::expect::last(1));
         if (way == move || way == far_move) transaction_.set_consumer(other, looked_at, read_);
-        if (way == id) transaction_.set_id(next_id());
+        if (way == id) transaction_.set_id(transaction_id(++number_));
         must(transaction_.commit(durability_));
     }
 
 private:
-    braid::TransactionId next_id() {
-        ++number_;
-        braid::TransactionId made{};
-        for (std::size_t i = 0; i < 8; ++i) made[i] = static_cast<std::uint8_t>(number_ >> (8 * i));
-        return made;
-    }
-
     static constexpr std::string_view looked_at = "looked at";
     const Scratch scratch_;
     const std::vector<std::string> names_ = segment_names(segment_count);

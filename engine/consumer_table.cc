@@ -133,7 +133,7 @@ void ConsumerTable::restore(const index::ConsumerUpdate& update, TransactionNumb
         state.cursors.push_back({{}, cursor.space, cursor.segment});
         state.cursors.back().position.set(transaction, cursor.position);
     }
-    forget_if_gone(update.name);
+    if (!state.exists(transaction)) forget_if_gone(update.name);
 }
 
 void ConsumerTable::replay(ConsumerChange change, TransactionNumber transaction) {

@@ -93,7 +93,7 @@ void LeaseTable::restore(const index::LeaseUpdate& update, TransactionNumber tra
     if (update.token != 0)
         state.grant.set(transaction, {update.token, update.ttl_ns,
                                       std::make_shared<const std::string>(update.holder)});
-    forget_if_gone(update.key);
+    if (!state.exists(transaction)) forget_if_gone(update.key);
 }
 
 void LeaseTable::replay(LeaseChange change, TransactionNumber transaction) {

@@ -87,7 +87,8 @@ private:
 template <class State, class Update>
 State& NamedTable<State, Update>::find_or_make(std::string_view name) {
     if (State* known = look_up(name)) return *known;
-    const auto made = states_.try_emplace(std::string(name)).first;
+    // At the end by preference: the catalog has them in order.
+    const auto made = states_.try_emplace(states_.end(), std::string(name));
     made->second.name = made->first;
     by_name_.emplace(made->second.name, &made->second);
     return made->second;

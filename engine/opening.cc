@@ -269,6 +269,7 @@ const char* Opening::apply_leases(const index::CatalogRecord& record) {
 const char* Opening::apply_ids(const index::CatalogRecord& record) {
     TransactionNumber before = engine_.storage_->transaction();
     if (record.kind == index::CatalogRecordKind::snapshot) before = 0;
+    engine_.ids_->reserve(record.noted.size());
     for (const index::NotedTransaction& noted : record.noted) {
         if (noted.transaction <= before || noted.transaction > record.transaction)
             return "a transaction's id out of order";

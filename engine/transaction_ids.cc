@@ -1,5 +1,7 @@
 #include "engine/transaction_ids.h"
 
+#include <bit>
+
 #include "segment/checksum.h"
 
 namespace braid {
@@ -27,11 +29,12 @@ const index::NotedTransaction* TransactionIds::find(const TransactionId& id) con
     return slot == nobody ? nullptr : &ring_[slot];
 }
 
-void TransactionIds::reserve() {
-    if (ring_.size() == ring_.capacity() && ring_.size() < remembered_max_)
-        ring_.reserve(std::min<std::uint64_t>(remembered_max_, 2 * ring_.size() + 16));
-    if (!table_.empty() && 2 * (ring_.size() + 1) <= table_.size()) return;
-    std::vector<std::uint32_t> larger(std::max(table_least, 2 * table_.size()), nobody);
+void TransactionIds::reserve(std::size_t more) {
+    const std::size_t needed = std::min<std::uint64_t>(remembered_max_, ring_.size() + more);
+    if (ring_.capacity() < needed)
+        ring_.reserve(std::min<std::uint64_t>(remembered_max_, needed + ring_.size() + 16));
+    if (!table_.empty() && 2 * needed <= table_.size()) return;
+    std::vector<std::uint32_t> larger(std::max(table_least, 2 * std::bit_ceil(needed)), nobody);
     const std::vector<std::uint32_t> slots = std::exchange(table_, std::move(larger));
     for (const std::uint32_t slot : slots)
         if (slot != nobody) table_[place_of(ring_[slot].id)] = slot;

@@ -19,8 +19,9 @@ public:
 
     /// The newest transaction with that id; nullptr if none is remembered.
     [[nodiscard]] const Noted* find(const TransactionId& id) const noexcept;
-    /// Makes room for one more. May throw std::bad_alloc, and has then changed nothing that counts.
-    void reserve();
+    /// Makes room for so many more. May throw std::bad_alloc, and has then changed nothing that
+    /// counts.
+    void reserve(std::size_t more = 1);
     /// Remembers it and, beyond the limit, forgets the oldest. Room was made; transactions rise.
     void add(const Noted& noted) noexcept;
     /// From catalog or log.
