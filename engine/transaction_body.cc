@@ -7,16 +7,10 @@
 namespace braid {
 namespace {
 
-/// So many targets are looked through; beyond, a map is quicker.
+/// So many targets are looked through; beyond, a table is quicker.
 constexpr std::size_t searched_targets_max = 8;
 /// Memory of so many, and of so many changes of consumers, is kept for the next transaction.
-constexpr std::size_t kept_targets_max = 64;
-
-/// The space's length stands in front, so that no two pairs of names share a key.
-std::string key_of(std::string_view space, std::string_view segment) {
-    std::string key(1, static_cast<char>(space.size()));
-    return key.append(space).append(segment);
-}
+constexpr std::size_t kept_targets_max = 1024;
 
 const char* name_problem(std::string_view name) {
     if (name.empty()) return "is empty";
@@ -61,11 +55,13 @@ std::uint32_t TransactionBody::find_or_add(std::string_view space, std::string_v
         return add_target(space, segment);
     }
     if (by_name_.empty())
-        for (std::uint32_t i = 0; i < used_targets_; ++i)
-            by_name_.emplace(key_of(targets_[i].space, targets_[i].segment), i);
-    const auto next = static_cast<std::uint32_t>(used_targets_);
-    const auto [found, is_new] = by_name_.emplace(key_of(space, segment), next);
-    return is_new ? add_target(space, segment) : found->second;
+        for (std::uint32_t i = 0; i < used_targets_; ++i) by_name_.insert(i);
+    const auto found = by_name_.find(Names{space, segment});
+    return found != by_name_.end() ? *found : *by_name_.insert(add_target(space, segment)).first;
+}
+
+std::size_t TransactionBody::ByName::hash(const Names& names) noexcept {
+    return segment::checksum(as_bytes(names.segment), segment::checksum(as_bytes(names.space), 0));
 }
 
 std::uint32_t TransactionBody::add_target(std::string_view space, std::string_view segment) {

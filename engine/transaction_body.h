@@ -1,6 +1,6 @@
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <braid/transaction.hpp>
 #include <optional>
 #include <span>
@@ -21,6 +21,8 @@ struct SpaceState;
 class TransactionBody {
 public:
     explicit TransactionBody(const Options& limits) : limits_(limits) {}
+    TransactionBody(const TransactionBody&) = delete;
+    TransactionBody& operator=(const TransactionBody&) = delete;
 
     /// A segment that the transaction names.
     struct Target {
@@ -92,6 +94,31 @@ public:
     }
 
 private:
+    struct Names {
+        std::string_view space;
+        std::string_view segment;
+        bool operator==(const Names&) const = default;
+    };
+    /// Hash and equality of targets, given by their indexes or their names.
+    struct ByName {
+        using is_transparent = void;
+        const std::vector<Target>& targets;
+
+        [[nodiscard]] Names names(Names names) const noexcept { return names; }
+        [[nodiscard]] Names names(std::uint32_t target) const noexcept {
+            return {targets[target].space, targets[target].segment};
+        }
+        template <class Key>
+        std::size_t operator()(const Key& key) const noexcept {
+            return hash(names(key));
+        }
+        template <class Left, class Right>
+        bool operator()(const Left& left, const Right& right) const noexcept {
+            return names(left) == names(right);
+        }
+        static std::size_t hash(const Names& names) noexcept;
+    };
+
     /// Index of the target, or nullopt when the names are refused.
     std::optional<std::uint32_t> target(std::string_view space, std::string_view segment);
     std::uint32_t find_or_add(std::string_view space, std::string_view segment);
@@ -118,7 +145,8 @@ private:
     // loop that writes the same segments again finds their states there.
     std::vector<Target> targets_;
     std::size_t used_targets_ = 0;
-    boost::unordered_flat_map<std::string, std::uint32_t> by_name_;  // of many targets only
+    boost::unordered_flat_set<std::uint32_t, ByName, ByName> by_name_{0, ByName{targets_},
+                                                                      ByName{targets_}};  // if many
     std::uint32_t last_target_ = 0;
     std::vector<Demand> demands_;
     std::vector<ConsumerChange> consumers_;  // likewise

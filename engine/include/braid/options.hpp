@@ -86,7 +86,7 @@ struct Options {
     /// Most segments in one transaction.
     std::uint32_t transaction_segments_max = 1024;
 
-    /// How many transactions with an id are remembered: some 60 bytes each; 1 to 2^26.
+    /// How many transactions with an id are remembered: some 56 bytes each; 1 to 2^26.
     std::uint64_t transaction_ids_max = 1'000'000;
 
     /// Bound on store files kept open for reading.
