@@ -8,11 +8,18 @@ using segment::Link;
 ExtentChain::Extent ExtentChain::find(Sequence wanted) {
     if (next_)
         if (const Extent next = take(next_, wanted); next.pin != nullptr) return next;
+    constexpr std::size_t long_walk = 4;
+    std::vector<ExtentHints::Hint> passed;
+    is_anchor_far_ = true;
     for (Link link = start(wanted); link;) {
         const FrameView frame = look_at(link);
         if (frame.data() == nullptr) break;
-        if (frame.first_sequence() <= wanted) return take(link, wanted);
+        if (frame.first_sequence() <= wanted) {
+            if (passed.size() > long_walk) storage_.hints.add(segment_.id, passed);
+            return take(link, wanted);
+        }
         if (!backward_) beyond_.push_back(link);
+        passed.push_back({frame.first_sequence(), link});
         link = before(link, frame, wanted);
     }
     return {};
@@ -26,7 +33,11 @@ Link ExtentChain::start(Sequence wanted) {
         const FrameView frame = look_at(link);
         if (frame.data() != nullptr && frame.last_sequence() >= wanted) return link;
     }
-    return segment_.head;
+    // An extent has a record at least: fewer can't be a long walk.
+    constexpr std::uint64_t near_records = 16;
+    if (wanted + near_records > segment_.drained_through()) return segment_.head;
+    const Link hint = storage_.hints.at_or_beyond(segment_.id, wanted);
+    return hint ? hint : segment_.head;
 }
 
 /// The extent before, or the anchor before it if that lies beyond the wanted one as well. Links
@@ -34,9 +45,10 @@ Link ExtentChain::start(Sequence wanted) {
 Link ExtentChain::before(Link link, FrameView frame, Sequence wanted) {
     const segment::ExtentLinks links = segment::extent_links(frame);
     if (!links.sound) return {};
-    if (links.anchor && links.anchor < link) {
+    if (is_anchor_far_ && links.anchor && links.anchor < link) {
         const FrameView anchor = look_at(links.anchor);
         if (anchor.data() != nullptr && anchor.first_sequence() > wanted) return links.anchor;
+        is_anchor_far_ = false;  // nor is that of any extent between
     }
     return links.previous < link ? links.previous : Link();
 }

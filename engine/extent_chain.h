@@ -52,6 +52,7 @@ private:
     /// Forward: extents beyond the last one found that were come by on the way to it, the nearest
     /// last. Those between are found again by walking back from there.
     std::vector<segment::Link> beyond_;
+    bool is_anchor_far_ = true;  // on a walk: the anchor may lie beyond what is wanted
     // Of the pack looked at last.
     std::uint32_t pack_ = 0;
     std::uint64_t extents_end_ = 0;

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "engine/extent_hints.h"
 #include "engine/fair_shared_mutex.h"
 #include "engine/stored_files.h"
 #include "index/catalog.h"
@@ -68,6 +69,7 @@ public:
     /// there.
     mutable FairSharedMutex publish;
     StoredFiles files;
+    ExtentHints hints;
 
     [[nodiscard]] Position drained() const noexcept { return drained_; }
     [[nodiscard]] TransactionNumber transaction() const noexcept { return transaction_; }
