@@ -1,5 +1,7 @@
 #include "engine/extent_chain.h"
 
+#include <boost/container/small_vector.hpp>
+
 namespace braid {
 
 using segment::FrameView;
@@ -9,7 +11,7 @@ ExtentChain::Extent ExtentChain::find(Sequence wanted) {
     if (next_)
         if (const Extent next = take(next_, wanted); next.pin != nullptr) return next;
     constexpr std::size_t long_walk = 4;
-    std::vector<ExtentHints::Hint> passed;
+    boost::container::small_vector<ExtentHints::Hint, 2 * long_walk> passed;
     is_anchor_far_ = true;
     for (Link link = start(wanted); link;) {
         const FrameView frame = look_at(link);
@@ -36,7 +38,8 @@ Link ExtentChain::start(Sequence wanted) {
     // An extent has a record at least: fewer can't be a long walk.
     constexpr std::uint64_t near_records = 16;
     if (wanted + near_records > segment_.drained_through()) return segment_.head;
-    const Link hint = storage_.hints.at_or_beyond(segment_.id, wanted);
+    const auto [hint, is_close] = storage_.hints.nearest(segment_.id, wanted);
+    is_anchor_far_ = !is_close;
     return hint ? hint : segment_.head;
 }
 

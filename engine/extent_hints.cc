@@ -4,7 +4,7 @@
 
 namespace braid {
 
-segment::Link ExtentHints::at_or_beyond(SegmentId segment, Sequence wanted) const {
+ExtentHints::Nearest ExtentHints::nearest(SegmentId segment, Sequence wanted) const {
     const std::scoped_lock lock(mutex_);
     const auto known = known_.find(segment.value);
     if (known == known_.end()) return {};
@@ -12,10 +12,11 @@ segment::Link ExtentHints::at_or_beyond(SegmentId segment, Sequence wanted) cons
     const auto found =
         std::lower_bound(hints.begin(), hints.end(), wanted,
                          [](const Hint& hint, Sequence sequence) { return hint.first < sequence; });
-    return found == hints.end() ? segment::Link() : found->link;
+    if (found == hints.end()) return {};
+    return {found->link, found != hints.begin()};
 }
 
-void ExtentHints::add(SegmentId segment, const std::vector<Hint>& hints) {
+void ExtentHints::add(SegmentId segment, std::span<const Hint> hints) {
     const std::scoped_lock lock(mutex_);
     if (size_ + hints.size() > hints_max) {
         known_.clear();

@@ -3,6 +3,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <braid/types.hpp>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "segment/link.h"
@@ -21,10 +22,12 @@ public:
     };
     static constexpr std::size_t hints_max = 1 << 20;  // 16 MiB
 
-    /// The extent nearest to the sequence among those that begin there or beyond; none if none is
-    /// known.
-    [[nodiscard]] segment::Link at_or_beyond(SegmentId segment, Sequence wanted) const;
-    void add(SegmentId segment, const std::vector<Hint>& hints);
+    struct Nearest {
+        segment::Link link;     ///< of those that begin at the sequence or beyond; none if unknown
+        bool is_close = false;  ///< one that begins before the sequence is known, too
+    };
+    [[nodiscard]] Nearest nearest(SegmentId segment, Sequence wanted) const;
+    void add(SegmentId segment, std::span<const Hint> hints);
     [[nodiscard]] std::size_t size() const;
 
 private:
