@@ -1,7 +1,9 @@
 // Followers: batches, filters, how far they have looked; and the lag of a cursor.
 #include <fmt/format.h>
+#include <stdlib.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <random>
 #include <thread>
@@ -46,6 +48,43 @@ std::vector<std::uint64_t> follow_batches(Follower& follower, Position after, st
         previous = batch.last;
     }
     return found;
+}
+
+/// Eight followers beside eight writers, in a store of their own.
+void follow_writers() {
+    constexpr std::uint64_t writers = 8;
+    constexpr std::uint64_t transactions = sanitized ? 60 : 400;
+    StoreFixture fixture(small_options());
+    std::vector<std::thread> threads;
+    std::atomic<std::uint64_t> unsound = 0;
+    constexpr std::uint64_t end = writers * transactions * 2;
+    for (std::uint64_t f = 0; f < 8; ++f)
+        threads.emplace_back([&, f] {
+            const Level level = f % 2 == 0 ? Level::durable : Level::committed;
+            Follower follower = f < 4 ? fixture->follow_all({.level = level})
+                                      : fixture->follow_space("sp", {.level = level});
+            std::uint64_t next = 1;
+            Position previous = 0;
+            while (next <= end) {
+                const Result<Batch>* batch = follower.next_batch(1 + f * 10);
+                if (batch == nullptr || !*batch || (**batch).previous != previous) break;
+                for (const Entry& entry : (**batch).entries)
+                    if (entry.position != next++) ++unsound;
+                previous = (**batch).last;
+            }
+            if (next != end + 1) ++unsound;
+        });
+    for (std::uint64_t w = 0; w < writers; ++w)
+        threads.emplace_back([&, w] {
+            for (std::uint64_t n = 0; n < transactions; ++n) {
+                auto transaction = fixture->begin();
+                transaction.append("sp", fmt::format("sg{}", w), "own").append("sp", "all", "both");
+                if (!transaction.commit(n % 4 == 0 ? Durability::durable : Durability::buffered))
+                    ++unsound;
+            }
+        });
+    for (std::thread& thread : threads) thread.join();
+    CHECK(unsound == 0);
 }
 
 }  // namespace
@@ -177,40 +216,17 @@ TEST_CASE("S-20 the lag over many drains, and of a trimmed segment") {
           entries(fixture->read_segment("sp", "sg0")).size());
 }
 
+// BRAID_SECONDS=n: again and again for so long.
 TEST_CASE("concurrent: eight followers get every position of eight writers exactly once") {
-    constexpr std::uint64_t writers = 8;
-    constexpr std::uint64_t transactions = sanitized ? 60 : 400;
-    StoreFixture fixture(small_options());
-    std::vector<std::thread> threads;
-    std::atomic<std::uint64_t> unsound = 0;
-    constexpr std::uint64_t end = writers * transactions * 2;
-    for (std::uint64_t f = 0; f < 8; ++f)
-        threads.emplace_back([&, f] {
-            const Level level = f % 2 == 0 ? Level::durable : Level::committed;
-            Follower follower = f < 4 ? fixture->follow_all({.level = level})
-                                      : fixture->follow_space("sp", {.level = level});
-            std::uint64_t next = 1;
-            Position previous = 0;
-            while (next <= end) {
-                const Result<Batch>* batch = follower.next_batch(1 + f * 10);
-                if (batch == nullptr || !*batch || (**batch).previous != previous) break;
-                for (const Entry& entry : (**batch).entries)
-                    if (entry.position != next++) ++unsound;
-                previous = (**batch).last;
-            }
-            if (next != end + 1) ++unsound;
-        });
-    for (std::uint64_t w = 0; w < writers; ++w)
-        threads.emplace_back([&, w] {
-            for (std::uint64_t n = 0; n < transactions; ++n) {
-                auto transaction = fixture->begin();
-                transaction.append("sp", fmt::format("sg{}", w), "own").append("sp", "all", "both");
-                if (!transaction.commit(n % 4 == 0 ? Durability::durable : Durability::buffered))
-                    ++unsound;
-            }
-        });
-    for (std::thread& thread : threads) thread.join();
-    CHECK(unsound == 0);
+    const char* text = ::getenv("BRAID_SECONDS");
+    const auto end = std::chrono::steady_clock::now() +
+                     std::chrono::seconds(text == nullptr ? 0 : std::atoi(text));
+    int rounds = 0;
+    do {
+        CAPTURE(++rounds);
+        follow_writers();
+    } while (std::chrono::steady_clock::now() < end);
+    MESSAGE("rounds: ", rounds);
 }
 
 TEST_CASE("concurrent: many followers of segments are told of their own, and of the end") {
