@@ -6,9 +6,16 @@
 #include <utility>
 
 #include "engine/segment_table.h"
+#include "engine/stored_files.h"
 #include "segment/frame.h"
 
 namespace braid {
+
+/// A reader asks for so few frames at first. It may want no more; who reads on asks for many.
+inline constexpr std::size_t few_frames = 4;
+[[nodiscard]] constexpr Access access_for(std::size_t frames) noexcept {
+    return frames <= few_frames ? Access::random : Access::sequential;
+}
 
 /// Frames that a reader holds, in the order of reading, with what keeps their memory.
 class Window {
@@ -39,7 +46,7 @@ public:
     }
 
     /// Few are within the window itself, so that a get needs no memory for them.
-    using Items = boost::container::small_vector<Item, 4>;
+    using Items = boost::container::small_vector<Item, few_frames>;
     [[nodiscard]] const Items& items() const noexcept { return items_; }
     [[nodiscard]] const std::shared_ptr<const void>& memory(const Item& item) const noexcept {
         return pins_[item.pin];

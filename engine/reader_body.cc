@@ -15,7 +15,6 @@ Error out_of_memory() {
     return {Errc::io, "out of memory", ENOMEM};
 }
 
-constexpr std::size_t window_frames_first = 4;
 constexpr std::size_t window_frames_most = 256;
 
 }  // namespace
@@ -29,7 +28,7 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
       seen_(bounds.after),
       current_(Entry{}),
       step_(bounds.backward ? ~std::uint32_t{0} : 1),
-      window_frames_(window_frames_first) {
+      window_frames_(few_frames) {
     current_->pinned = &engine_->pinned();
     const Position committed = engine_->watermarks().committed();
     if (bounds_.after > committed)

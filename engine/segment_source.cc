@@ -63,6 +63,7 @@ void SegmentSource::go_to(Sequence sequence) {
 
 Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
     const std::shared_lock lock(storage_.publish);
+    recent_.expect(access_for(frames));
     if (auto passed = pass_trimmed(); !passed) return passed;
     if (is_past_end()) return {};
     const Sequence drained = segment_.drained_through();

@@ -55,6 +55,7 @@ bool SpaceSource::is_wanted(const SegmentState& segment) const {
 
 Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
     find_spaces();
+    recent_.expect(access_for(frames));
     if (backward_) next_ = std::min(next_, end_);
     while (window.items().empty() && !is_past_end() && (backward_ || next_ <= end_)) {
         const std::shared_lock lock(storage_.publish);

@@ -82,8 +82,8 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
     const auto found = more_.find(id);
     Recent* recent = found != more_.end() ? found->second.get() : nullptr;
     if (first_.id == id) recent = &first_;
-    if (recent == nullptr || recent->stored.bytes.size() < end) {
-        auto stored = files_.view(id, 0, end);
+    if (recent == nullptr || !serves(*recent, end)) {
+        auto stored = files_.view(id, 0, end, access_);
         if (!stored) return stored.error();
         last_ = nullptr;
         if (recent == nullptr && first_.id == FileId()) recent = &first_;
@@ -92,8 +92,9 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
             recent = (more_[id] = std::make_unique<Recent>()).get();
         }
         const std::uint64_t gap = id.segment == 0 ? segment::extent_header_bytes : 0;
-        recent->walk = FrameWalk(stored->verified, gap);
+        recent->walk = FrameWalk(stored->verified, gap, stored->random);
         recent->id = id;
+        recent->access = access_;
         recent->stored = std::move(*stored);
     }
     last_ = recent;
@@ -120,7 +121,8 @@ Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
 
 Result<index::SparseIndex> Storage::load_sparse_index(const segment::Piece& piece) {
     const FileId id{piece.segment, piece.file};
-    auto encoded = files.view(id, piece.index_offset, piece.index_bytes);
+    // A little of a file, once: through a mapping the system would read much more.
+    auto encoded = files.copy(id, piece.index_offset, piece.index_bytes);
     if (encoded) {
         auto decoded = index::SparseIndex::decode(encoded->bytes, piece, store_seed_, id.name());
         if (decoded) return decoded;

@@ -33,6 +33,7 @@ public:
     /// A file from its beginning, and the walk over its frames.
     struct Recent {
         FileId id;
+        Access access = Access::sequential;
         StoredBytes stored;
         FrameWalk walk;
     };
@@ -40,16 +41,24 @@ public:
     RecentFiles(const RecentFiles&) = delete;  // points into itself
     RecentFiles& operator=(const RecentFiles&) = delete;
 
+    /// How the next ones are going to be read.
+    void expect(Access access) noexcept {
+        access_ = files_.are_mapped() ? access : Access::sequential;
+    }
     /// The first `end` bytes of a file. What it points to is valid until the next call.
     [[nodiscard]] Result<Recent*> get(FileId id, std::uint64_t end) {
-        if (last_ != nullptr && last_->id == id && last_->stored.bytes.size() >= end) return last_;
+        if (last_ != nullptr && last_->id == id && serves(*last_, end)) return last_;
         return find(id, end);
     }
 
 private:
+    [[nodiscard]] bool serves(const Recent& recent, std::uint64_t end) const noexcept {
+        return recent.stored.bytes.size() >= end && recent.access == access_;
+    }
     [[nodiscard]] Result<Recent*> find(FileId id, std::uint64_t end);
 
     StoredFiles& files_;
+    Access access_ = Access::sequential;
     Recent first_;            // most readers need no more
     Recent* last_ = nullptr;  // used last
     boost::unordered_flat_map<FileId, std::unique_ptr<Recent>> more_;

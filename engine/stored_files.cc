@@ -28,7 +28,7 @@ Result<StoredFiles::Opened*> StoredFiles::use(FileId id) {
         if (!file && file.error().code() == Errc::not_found)
             return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
         if (!file) return file.error();
-        recent_.push_front({id, std::move(*file), nullptr});
+        recent_.push_front({id, std::move(*file), {}});
         found = by_id_.emplace(id, recent_.begin()).first;
         if (recent_.size() > options_.open_files_max) {
             unmap(recent_.back());
@@ -40,23 +40,33 @@ Result<StoredFiles::Opened*> StoredFiles::use(FileId id) {
     return &recent_.front();
 }
 
-Result<void> StoredFiles::map(Opened& opened, std::uint64_t least) {
-    if (opened.mapped != nullptr && opened.mapped->mapping->bytes().size() >= least) return {};
+Result<void> StoredFiles::map(Opened& opened, Access access, std::uint64_t least) {
+    auto& ours = opened.mapped[static_cast<std::size_t>(access)];
+    const auto& other = opened.mapped[1 - static_cast<std::size_t>(access)];
+    if (ours != nullptr && ours->mapping->bytes().size() >= least) return {};
     auto size = opened.file->size();
     if (!size) return size.error();
     if (*size < least) return too_short(opened.file->name(), *size, least);
     auto mapping = opened.file->map(*size);
     if (!mapping) return mapping.error();
-    auto mapped = std::make_shared<Mapped>(std::move(*mapping));
-    unmap(opened);
-    opened.mapped = std::move(mapped);
+    if (access == Access::random) (*mapping)->expect_random_reads();
+    auto mapped = std::make_shared<Mapped>();
+    mapped->mapping = std::move(*mapping);
+    const bool same = other != nullptr && other->mapping->bytes().size() == *size;
+    mapped->verified = same ? other->verified : std::make_shared<VerifiedFrames>(*size);
+    unmap(ours);
+    ours = std::move(mapped);
     return {};
 }
 
+void StoredFiles::unmap(std::shared_ptr<Mapped>& mapped) noexcept {
+    if (mapped == nullptr) return;
+    mapped->pinned_share.begin(pinned_, mapped->mapping->bytes().size());
+    mapped.reset();
+}
+
 void StoredFiles::unmap(Opened& opened) noexcept {
-    if (opened.mapped == nullptr) return;
-    opened.mapped->pinned_share.begin(pinned_, opened.mapped->mapping->bytes().size());
-    opened.mapped.reset();
+    for (auto& mapped : opened.mapped) unmap(mapped);
 }
 
 void StoredFiles::forget(const std::string& name) {
@@ -81,14 +91,17 @@ void StoredFiles::drop_copy() noexcept {
     copied_.reset();
 }
 
-Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint64_t length) {
+Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint64_t length,
+                                      Access access) {
     if (options_.read_mode == ReadMode::copied) return view_copied(id, offset, length);
     const std::scoped_lock lock(mutex_);
     auto opened = use(id);
     if (!opened) return opened.error();
-    if (auto mapped = map(**opened, offset + length); !mapped) return mapped.error();
-    const std::shared_ptr<Mapped>& mapped = (*opened)->mapped;
-    return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped, &mapped->verified};
+    if (auto done = map(**opened, access, offset + length); !done) return done.error();
+    const auto& mapped = (*opened)->mapped[static_cast<std::size_t>(access)];
+    return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped,
+                       mapped->verified.get(),
+                       access == Access::random ? mapped->mapping.get() : nullptr};
 }
 
 Result<StoredBytes> StoredFiles::view_copied(FileId id, std::uint64_t offset,

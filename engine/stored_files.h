@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <braid/options.hpp>
 #include <braid/result.hpp>
@@ -26,11 +27,16 @@ struct FileId {
     }
 };
 
+/// How what is asked for is going to be read. On a cold file, the system reads much ahead of what
+/// is read in order, which would be in vain for single records.
+enum class Access : std::uint8_t { sequential, random };
+
 /// Bytes of a stored file, what keeps them there, and which frames among them were verified.
 struct StoredBytes {
     Bytes bytes;
     std::shared_ptr<const void> pin;
     VerifiedFrames* verified = nullptr;  ///< by offsets in the file; nullptr: nothing is remembered
+    io::Mapping* random = nullptr;       ///< the mapping, if nothing is read ahead in it
 };
 
 /// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
@@ -42,20 +48,21 @@ public:
         : disk_(disk), options_(options), pinned_(std::move(pinned)) {}
 
     /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
-    [[nodiscard]] Result<StoredBytes> view(FileId id, std::uint64_t offset, std::uint64_t length);
+    [[nodiscard]] Result<StoredBytes> view(FileId id, std::uint64_t offset, std::uint64_t length,
+                                           Access access = Access::sequential);
     /// The same by read calls into fresh memory, whatever the read mode.
     [[nodiscard]] Result<StoredBytes> copy(FileId id, std::uint64_t offset, std::uint64_t length);
+    [[nodiscard]] bool are_mapped() const noexcept {
+        return options_.read_mode == ReadMode::mapped;
+    }
     /// Lets go of a file that is about to be removed.
     void forget(const std::string& name);
 
 private:
     /// A mapping of a file from its beginning.
     struct Mapped {
-        explicit Mapped(std::unique_ptr<io::Mapping> bytes)
-            : mapping(std::move(bytes)), verified(mapping->bytes().size()) {}
-
         std::unique_ptr<io::Mapping> mapping;
-        VerifiedFrames verified;
+        std::shared_ptr<VerifiedFrames> verified;  // for both ways of access
         segment::Pinned::Share pinned_share;
     };
     /// A copy of the beginning of a file.
@@ -67,7 +74,7 @@ private:
     struct Opened {
         FileId id;
         std::shared_ptr<io::File> file;
-        std::shared_ptr<Mapped> mapped;
+        std::array<std::shared_ptr<Mapped>, 2> mapped;  // by access
     };
     using List = std::list<Opened>;
     [[nodiscard]] Result<StoredBytes> view_copied(FileId id, std::uint64_t offset,
@@ -75,9 +82,10 @@ private:
     /// The file, opened if it isn't, as the one used last. Under the mutex.
     [[nodiscard]] Result<Opened*> use(FileId id);
     /// Maps as much as the file holds, but at least so much. Under the mutex.
-    [[nodiscard]] Result<void> map(Opened& opened, std::uint64_t least);
-    /// Leaves its mapping to those who have pinned it.
+    [[nodiscard]] Result<void> map(Opened& opened, Access access, std::uint64_t least);
+    /// Leaves its mappings to those who have pinned them.
     void unmap(Opened& opened) noexcept;
+    void unmap(std::shared_ptr<Mapped>& mapped) noexcept;
     /// Leaves what was copied last to those who have pinned it. Under its mutex.
     void drop_copy() noexcept;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "io/file.h"
 #include "segment/frame.h"
 
 namespace braid {
@@ -56,8 +57,10 @@ class FrameWalk {
 public:
     FrameWalk() = default;
     /// `gap`: bytes between a frame's end with its padding and the next frame's first byte.
-    /// `verified`: nullptr where nothing is remembered; outlives the walk.
-    FrameWalk(VerifiedFrames* verified, std::uint64_t gap) : verified_(verified), gap_(gap) {}
+    /// `verified`: nullptr where nothing is remembered. `random`: nullptr unless nothing is read
+    /// ahead in it, so that a large frame would be fetched a page at a time. Both outlive the walk.
+    FrameWalk(VerifiedFrames* verified, std::uint64_t gap, io::Mapping* random = nullptr)
+        : verified_(verified), gap_(gap), random_(random) {}
 
     /// Checks the frame at this offset of the file, whose bounds were looked at. nullptr if it is
     /// sound, else the reason in words.
@@ -68,6 +71,8 @@ public:
         if (offset / VerifiedFrames::block_bytes != block_) enter_block(offset, follows);
         whole_ &= follows || begins_block(offset);
         if (!(follows && all_known_) && !verified_->has(offset)) {
+            if (random_ != nullptr && frame.length() > page_bytes)
+                random_->expect_reads(frame.bytes());
             if (const char* reason = segment::verify_frame(frame, store_seed)) {
                 next_ = 0;
                 return reason;
@@ -89,8 +94,11 @@ private:
         whole_ = true;
     }
 
+    static constexpr std::uint32_t page_bytes = 4096;
+
     VerifiedFrames* verified_ = nullptr;
     std::uint64_t gap_ = 0;
+    io::Mapping* random_ = nullptr;
     std::uint64_t next_ = 0;   // where the frame behind the last one begins
     std::uint64_t block_ = 0;  // of the last frame; 0 is the file's header
     bool all_known_ = false;   // of that block

@@ -26,6 +26,10 @@ class Mapping {
 public:
     virtual ~Mapping() = default;
     [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+    /// What is read next is seldom what lies behind what was read last: nothing is read ahead.
+    virtual void expect_random_reads() noexcept {}
+    /// These bytes of it are about to be read: they are fetched at once.
+    virtual void expect_reads(Bytes) noexcept {}
 
 protected:
     explicit Mapping(Bytes bytes) : bytes_(bytes) {}

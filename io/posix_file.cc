@@ -14,8 +14,21 @@ class PosixMapping : public Mapping {
 public:
     explicit PosixMapping(Bytes bytes) : Mapping(bytes) {}
     ~PosixMapping() override {
-        if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+        if (!bytes_.empty()) munmap(address(), bytes_.size());
     }
+    void expect_random_reads() noexcept override {
+        // Only advice: it may be ignored.
+        if (!bytes_.empty()) static_cast<void>(madvise(address(), bytes_.size(), MADV_RANDOM));
+    }
+    void expect_reads(Bytes bytes) noexcept override {
+        constexpr std::uintptr_t page = 4096;
+        const auto first = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+        const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+        static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_WILLNEED));
+    }
+
+private:
+    [[nodiscard]] void* address() const noexcept { return const_cast<std::byte*>(bytes_.data()); }
 };
 
 std::int64_t or_errno(std::int64_t result) {
