@@ -223,7 +223,8 @@ TEST_CASE("concurrent: eight followers get every position of eight writers exact
                      std::chrono::seconds(text == nullptr ? 0 : std::atoi(text));
     int rounds = 0;
     do {
-        CAPTURE(++rounds);
+        ++rounds;
+        CAPTURE(rounds);
         follow_writers();
     } while (std::chrono::steady_clock::now() < end);
     MESSAGE("rounds: ", rounds);
