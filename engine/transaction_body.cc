@@ -262,7 +262,7 @@ void TransactionBody::note_id() {
 void TransactionBody::clear() noexcept {
     if (used_targets_ > kept_targets_max) targets_.clear();
     used_targets_ = 0;
-    by_name_.clear();
+    if (!by_name_.empty()) by_name_.clear();  // which walks all its memory
     last_target_ = 0;
     demands_.clear();
     if (used_consumers_ > kept_targets_max) consumers_.clear();

@@ -32,5 +32,18 @@ int main(int argc, char** argv) {
     const auto replaced = store.set_consumer("billing", "orders", 3, {.epoch = epoch});
     example::expect(!replaced && replaced.error().code() == braid::Errc::conflict,
                     "an owner who was replaced is refused");
+
+    // Several spaces as one stream: the consumer has a cursor in each of them.
+    auto auditor =
+        example::value(braid::Processor::open_spaces(store, "auditor", {"orders", "invoices"}));
+    const auto note = [](braid::ProcessorInput& batch, braid::Transaction& output) {
+        while (const braid::Entry* entry = batch.next())
+            output.append("audit", "all", std::string(entry->space));
+        return braid::Result<void>();
+    };
+    while (example::value(auditor.run_once(note)) != 0) {
+    }
+    example::expect(example::value(store.status("audit", "all")).last_sequence == 6,
+                    "each order and each invoice is noted once");
     return 0;
 }

@@ -21,7 +21,7 @@ public:
         if (!bytes_.empty()) static_cast<void>(madvise(address(), bytes_.size(), MADV_RANDOM));
     }
     void expect_reads(Bytes bytes) noexcept override {
-        constexpr std::uintptr_t page = 4096;
+        static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
         const auto first = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
         const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
         static_cast<void>(madvise(reinterpret_cast<void*>(first), end - first, MADV_WILLNEED));
