@@ -178,6 +178,32 @@ TEST_CASE("a processor of several spaces takes each entry once, also of one adde
     CHECK(code(Processor::open_spaces(*store, "p", {"a", ""})) == Errc::invalid_argument);
 }
 
+TEST_CASE("a batch of several spaces that fails is processed again, each from its own cursor") {
+    StoreFixture store;
+    must_append(*store, "in", "a", 1, 5);
+    Processor alone = open_processor(*store, 3);
+    CHECK(must(alone.run_once(note)) == 3);
+    must_append(*store, "more", "a", 1, 5);
+    ProcessorOptions two;
+    two.batch_records = 2;
+    Processor both = must(Processor::open_spaces(*store, "p", {"in", "more"}, two));
+    for (int batch = 0; batch < 4; ++batch) {
+        const auto failed =
+            both.run_once([](ProcessorInput& input, Transaction& output) -> Result<void> {
+                static_cast<void>(note(input, output));
+                return Error(Errc::cancelled, "not now");
+            });
+        CHECK(code(failed) == Errc::cancelled);
+        if (batch < 3) CHECK(must(both.run_once(note)) == 2);
+    }
+    CHECK(must(both.run_once(note)) == 1);
+    std::vector<std::string> expected;
+    for (const char* space : {"in", "more"})
+        for (const Seen& entry : entries(store->read_space(space)))
+            expected.push_back(fmt::format("{}", entry.position));
+    CHECK(payloads(entries(store->read_segment("out", "all"))) == expected);
+}
+
 TEST_CASE("what a killed processor had acknowledged is not done again") {
     StoreFixture store;
     must_append(*store, "in", "a", 1, 100);
