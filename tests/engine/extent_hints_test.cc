@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "segment/frame.h"
 #include "tests/engine/model_random.h"
 #include "tests/engine/store_fixture.h"
 
