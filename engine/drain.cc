@@ -38,9 +38,9 @@ Drain::Drain(const DrainTarget& target, const index::LoadedCatalog& catalog)
       next_space_(1),
       next_segment_(1) {
     for (const SpaceState* space : target.table.all_spaces())
-        if (space != nullptr && space->in_catalog) next_space_ = space->id + 1;
+        if (space->in_catalog) next_space_ = space->id + 1;
     for (const SegmentState* segment : target.table.all())
-        if (segment != nullptr && segment->drained_through() != 0) next_segment_ = segment->id + 1;
+        if (segment->drained_through() != 0) next_segment_ = segment->id + 1;
 }
 
 Result<bool> Drain::step(io::Queue& queue, bool block) {
@@ -256,10 +256,10 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
     record.next_segment = next_segment;
     record.next_pack = storage.next_pack();
     for (const SpaceState* space : table.all_spaces())
-        if (space != nullptr && space->in_catalog)
+        if (space->in_catalog)
             record.names.push_back(segment::SpaceNamed{space->id, space->name});
     for (const SegmentState* segment : table.all()) {
-        if (segment == nullptr || segment->drained_through() == 0) continue;
+        if (segment->drained_through() == 0) continue;
         record.names.push_back(
             segment::SegmentNamed{segment->id, segment->space->id, std::string(segment->name())});
         record.segments.push_back(segment->drained());

@@ -134,8 +134,16 @@ bool Engine::wants_drain() const {
     return tails_want_drain() || group_->wants_drain();
 }
 
+/// Whoever comes late, after a close, has no store to write to any more.
+Result<std::unique_lock<std::mutex>> Engine::take_drain_role() {
+    std::unique_lock lock(drain_mutex_);
+    if (is_closed()) return Error(Errc::closed, "the store is closed");
+    return lock;
+}
+
 Result<void> Engine::drain_all(io::Queue& queue) {
-    const std::scoped_lock lock(drain_mutex_);
+    const auto role = take_drain_role();
+    if (!role) return role.error();
     return drain_rest(queue);
 }
 
@@ -150,7 +158,8 @@ Result<void> Engine::drain_rest(io::Queue& queue) {
 }
 
 Result<bool> Engine::drain_once(io::Queue& queue) {
-    const std::scoped_lock lock(drain_mutex_);
+    const auto role = take_drain_role();
+    if (!role) return role.error();
     for (;;) {
         auto moved = step_drain(queue, true);
         if (!moved || !*moved || drain_->is_idle()) return moved;
@@ -176,7 +185,8 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
         return Error(Errc::not_found,
                      fmt::format("there is no segment '{}' in space '{}'", segment, space));
     if (auto synced = sync(); !synced) return synced;
-    const std::scoped_lock lock(drain_mutex_);
+    const auto role = take_drain_role();
+    if (!role) return role.error();
     if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
     if (through <= state->trimmed) return {};
     if (through > state->drained_through())
@@ -378,6 +388,19 @@ Result<void> Engine::sync() {
     return {};
 }
 
+namespace {
+
+template <class Work>
+Result<void> or_out_of_memory(Work work) {
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return Error(Errc::io, "out of memory", ENOMEM);
+    }
+}
+
+}  // namespace
+
 Result<void> Engine::close() {
     if (options_.read_only || drain_ == nullptr) {  // or it was never open
         closed_ = true;
@@ -391,29 +414,27 @@ Result<void> Engine::close() {
     }
     threads_.reset();
     group_->forget_log_thread();
-    auto done = finish_work();
-    write_metrics(true);  // while the directory is ours
-    closed_.store(true, std::memory_order_release);
+    group_->stop_preparing();
+    auto done = or_out_of_memory([&] { return sync(); });
+    {
+        // Other threads' calls may be under way, and want to write as well: before or never.
+        const std::scoped_lock role(drain_mutex_);
+        if (done) done = or_out_of_memory([&] { return finish_work(); });
+        write_metrics(true);  // while the directory is ours
+        closed_.store(true, std::memory_order_release);
+        lock_.reset();
+    }
     notifier_->close();
     watermarks_.wake();
-    lock_.reset();
     return done;
 }
 
 /// What is left to do of a log that is durable can be left to the next opening.
 Result<void> Engine::finish_work() {
-    try {
-        if (auto synced = sync(); !synced) return synced;
-        {
-            const std::scoped_lock lock(drain_mutex_);
-            if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
-            drain_->shorten_catalog();
-        }
-        group_->seal();
-        return group_->shrink();
-    } catch (const std::bad_alloc&) {
-        return Error(Errc::io, "out of memory", ENOMEM);
-    }
+    if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
+    drain_->shorten_catalog();
+    group_->seal();
+    return group_->shrink();
 }
 
 StoreStat Engine::stat() const {

@@ -182,6 +182,8 @@ private:
     [[nodiscard]] Result<std::uint64_t> lag_in_space(const SpaceState& space, Position cursor,
                                                      Position end) const;
     [[nodiscard]] Result<std::uint64_t> lag_in_segment(const Source& source, Position cursor) const;
+    /// Waits for whoever has it. `closed` once the store is.
+    [[nodiscard]] Result<std::unique_lock<std::mutex>> take_drain_role();
     /// Drains until nothing durable is left in memory. Waits for a drain that is under way.
     [[nodiscard]] Result<void> drain_all(io::Queue& queue);
     /// The same for who has the drain's role.

@@ -122,6 +122,9 @@ public:
     [[nodiscard]] Result<bool> prepare_some() noexcept;
     /// What the catalog holds now: log files are free.
     void drained(TransactionNumber transaction);
+    /// The store is being closed: from now on `prepare` is refused with `closed`. Waits for one that
+    /// is under way. Blocks.
+    void stop_preparing();
     /// At close, when all is drained: goes over to a small file and removes the others. Blocks.
     [[nodiscard]] Result<void> shrink();
 
@@ -134,6 +137,7 @@ private:
     /// The first batch in the queue that somebody waits for who can lead.
     [[nodiscard]] std::shared_ptr<CommitBatch> first_to_lead() const;
     void tell_left_files();
+    void put_back_ready();
     [[nodiscard]] std::uint64_t capacity_for(std::uint64_t item_bytes) const;
     /// (L) What of a next file of that capacity should be filled by now.
     [[nodiscard]] std::uint64_t filled_by_now(std::uint64_t capacity) const noexcept;
@@ -187,6 +191,7 @@ private:
     std::mutex files_mutex_;
     wal::LogFiles files_;
     std::uint64_t drained_ = 0;  // last transaction in the catalog; under files_mutex_
+    bool prepares_no_more_ = false;  // likewise
 
     // The leader's alone, under the role.
     std::unique_ptr<wal::LogWriter> writer_;

@@ -45,6 +45,7 @@ std::uint64_t GroupCommit::capacity_for(std::uint64_t item_bytes) const {
 
 Result<void> GroupCommit::prepare(std::uint64_t item_bytes) {
     const std::scoped_lock files_lock(files_mutex_);
+    if (prepares_no_more_) return Error(Errc::closed, "the store is closed");
     tell_left_files();
     {
         const std::scoped_lock lock(mutex);
@@ -126,12 +127,22 @@ void GroupCommit::drained(TransactionNumber transaction) {
     tell_left_files();
 }
 
-Result<void> GroupCommit::shrink() {
-    const std::scoped_lock files_lock(files_mutex_);
+void GroupCommit::stop_preparing() {
+    const std::scoped_lock lock(files_mutex_);
+    prepares_no_more_ = true;
+}
+
+void GroupCommit::put_back_ready() {
+    const std::scoped_lock lock(mutex);
     while (!ready_.empty()) {
         files_.put_back(std::move(ready_.back()));
         ready_.pop_back();
     }
+}
+
+Result<void> GroupCommit::shrink() {
+    const std::scoped_lock files_lock(files_mutex_);
+    put_back_ready();
     if (writer_capacity_ > spare_bytes_max) {
         // So that neither a large free file nor one half made is what is taken next.
         if (auto trimmed = files_.trim(spare_bytes_max); !trimmed) return trimmed;
@@ -140,7 +151,10 @@ Result<void> GroupCommit::shrink() {
         writer_->roll(*blocking_queue_, std::move(*small));
         while (!writer_->error() && !writer_->ready()) writer_->step(*blocking_queue_, true);
         if (writer_->error()) return *writer_->error();
-        if (const auto left = writer_->take_left()) left_.push_back(*left);
+        {
+            const std::scoped_lock lock(mutex);
+            if (const auto left = writer_->take_left()) left_.push_back(*left);
+        }
         tell_left_files();
     }
     return files_.trim(0);

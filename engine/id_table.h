@@ -23,7 +23,7 @@ public:
         return block == nullptr ? nullptr : block[place.index].load(std::memory_order_acquire);
     }
 
-    /// The ids given so far, those that nobody has among them.
+    /// The ids given so far.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] std::uint64_t bytes() const noexcept {
         std::uint64_t bytes = 0;
@@ -39,15 +39,11 @@ public:
             blocks_[block].store(owned_[block].get(), std::memory_order_release);
         }
     }
-    /// Gives an id beyond all earlier ones. Room was made.
+    /// Gives the next id. Room was made.
     void set(std::uint64_t id, State* state) noexcept {
         const Place place = place_of(id);
         owned_[place.block][place.index].store(state, std::memory_order_release);
         size_ = id;
-    }
-    /// Ids up to this one were given.
-    void raise(std::uint64_t id) noexcept {
-        if (id > size_) size_ = id;
     }
 
 private:

@@ -209,8 +209,8 @@ Error Opening::of_torn_catalog(Error error) const {
 }
 
 const char* Opening::apply_names(const index::CatalogRecord& record) {
-    constexpr const char* bad_name = "a name that is known already, or whose space isn't";
-    if (!engine_.table_->restore(record.names)) return bad_name;
+    if (!engine_.table_->restore(record.names))
+        return "a name that is known already, isn't the next one, or whose space isn't known";
     for (const segment::Change& change : record.names) {
         if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
             SpaceState& space = *engine_.table_->find(named->space);
@@ -218,8 +218,9 @@ const char* Opening::apply_names(const index::CatalogRecord& record) {
             space.first_position = 1;  // visible: it was durable long ago
         }
     }
-    engine_.table_->restore_next(record.next_space, record.next_segment);
-    return nullptr;
+    const bool are_next = record.next_space == engine_.table_->next_space() &&
+                          record.next_segment == engine_.table_->next_segment();
+    return are_next ? nullptr : "other names than it holds";
 }
 
 const char* Opening::apply_segments(const index::CatalogRecord& record) {

@@ -101,17 +101,16 @@ void SegmentTable::number(SegmentState& segment, Position first, Timestamp times
 }
 
 bool SegmentTable::restore_space(const segment::SpaceNamed& named) {
-    if (named.space.value <= spaces_by_id_.size() || spaces_.contains(named.name)) return false;
+    if (named.space.value != spaces_by_id_.size() + 1 || spaces_.contains(named.name)) return false;
     SpaceState& space = make_space(named.name);
-    spaces_by_id_.resize(named.space.value);
-    spaces_by_id_.back() = &space;
+    spaces_by_id_.push_back(&space);
     space.id = named.space;
     return true;
 }
 
 bool SegmentTable::restore_segment(const segment::SegmentNamed& named) {
     SpaceState* space = at_id(spaces_by_id_, named.space.value);
-    if (space == nullptr || named.segment.value <= segments_by_id_.size() ||
+    if (space == nullptr || named.segment.value != segments_by_id_.size() + 1 ||
         space->segments.contains(std::string_view(named.name)))
         return false;
     segments_by_id_.reserve(named.segment.value);
@@ -155,12 +154,6 @@ void SegmentTable::reserve_for(const std::vector<segment::Change>& names) {
     for (const auto& [id, count] : segments)
         if (SpaceState* space = at_id(spaces_by_id_, id))
             space->segments.reserve(space->segments.size() + count);
-}
-
-void SegmentTable::restore_next(SpaceId next_space, SegmentId next_segment) {
-    const std::unique_lock lock(mutex_);
-    spaces_by_id_.resize(std::max<std::size_t>(spaces_by_id_.size(), next_space.value - 1));
-    segments_by_id_.raise(next_segment.value - 1);
 }
 
 SpaceId SegmentTable::next_space() const {

@@ -48,13 +48,11 @@ public:
     void number(SegmentState& segment, Position first, Timestamp timestamp) noexcept;
     /// Makes room so that so many `number` calls can't fail.
     void reserve_ids(std::size_t spaces, std::size_t segments);
-    /// From the catalog or the log, before the store is shared: a name with its id, in rising order
-    /// of ids. False if the id or the name is taken or the space unknown.
+    /// From the catalog or the log, before the store is shared: a name with its id. False if the id
+    /// isn't the next one, the name is taken or the space unknown.
     [[nodiscard]] bool restore(const segment::Change& named);
     /// The same of many at once; changes that name nothing are passed over.
     [[nodiscard]] bool restore(const std::vector<segment::Change>& names);
-    /// Ids beyond these were never given.
-    void restore_next(SpaceId next_space, SegmentId next_segment);
 
     [[nodiscard]] SpaceId next_space() const;
     [[nodiscard]] SegmentId next_segment() const;
@@ -72,7 +70,7 @@ public:
     [[nodiscard]] std::uint64_t visible_segments(Position visible) const;
     /// Memory for segments: states, names, and what they are found by.
     [[nodiscard]] std::uint64_t segment_bytes() const;
-    /// All segments with an id, in order of it; nullptr for ids never used.
+    /// All segments with an id, in order of it.
     [[nodiscard]] std::vector<SegmentState*> all() const;
     [[nodiscard]] std::vector<SpaceState*> all_spaces() const;
 

@@ -157,7 +157,6 @@ Result<VerifyReport> Engine::verify() const {
         packs = storage_->packs();
         report.transactions = storage_->transaction().value;
         for (const SegmentState* segment : table_->all()) {
-            if (segment == nullptr) continue;
             for (const segment::Piece& piece : segment->pieces()) {
                 if (segment_files.empty() || segment_files.back().back().segment != piece.segment ||
                     segment_files.back().back().file != piece.file)

@@ -63,8 +63,7 @@ TEST_CASE("segments are listed page by page, those that came between two pages i
 }
 
 TEST_CASE("a close leaves a catalog that is short to read") {
-    Options options = small_options();
-    StoreFixture store(options);
+    StoreFixture store(small_options());
     std::uint64_t appended = 0;
     for (int round = 0; round < 30; ++round) {
         auto transaction = store->begin();
@@ -85,9 +84,9 @@ TEST_CASE("a close leaves a catalog that is short to read") {
     const std::uint64_t closed = bytes_of_catalog();
     store.open();
     CHECK(entries(store->read_space("sp", {})) == before);
-    // A snapshot of 100 segments, and 30 packs: 4,360 bytes were measured; drains had written much
-    // more.
-    CHECK(closed < 6'000);
+    // A snapshot of 100 segments and 30 packs has 4,360 bytes; the drains wrote ten times as much.
+    // Where the machine is slow there are drains, and so packs, between those asked for.
+    CHECK(closed < 2'000 + 100 * store->stat().packs);
     CHECK(must(store->verify()).damages.empty());
 }
 
