@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-suite_seconds_max=420   # a suite that takes longer hangs
+suite_seconds_max=900   # a suite that takes longer hangs
 
 passed=0
 failed=0
