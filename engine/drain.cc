@@ -256,8 +256,7 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
     record.next_segment = next_segment;
     record.next_pack = storage.next_pack();
     for (const SpaceState* space : table.all_spaces())
-        if (space->in_catalog)
-            record.names.push_back(segment::SpaceNamed{space->id, space->name});
+        if (space->in_catalog) record.names.push_back(segment::SpaceNamed{space->id, space->name});
     for (const SegmentState* segment : table.all()) {
         if (segment->drained_through() == 0) continue;
         record.names.push_back(

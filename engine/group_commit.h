@@ -122,8 +122,8 @@ public:
     [[nodiscard]] Result<bool> prepare_some() noexcept;
     /// What the catalog holds now: log files are free.
     void drained(TransactionNumber transaction);
-    /// The store is being closed: from now on `prepare` is refused with `closed`. Waits for one that
-    /// is under way. Blocks.
+    /// The store is being closed: from now on `prepare` is refused with `closed`. Waits for one
+    /// that is under way. Blocks.
     void stop_preparing();
     /// At close, when all is drained: goes over to a small file and removes the others. Blocks.
     [[nodiscard]] Result<void> shrink();
@@ -190,7 +190,7 @@ private:
     // leader never takes it.
     std::mutex files_mutex_;
     wal::LogFiles files_;
-    std::uint64_t drained_ = 0;  // last transaction in the catalog; under files_mutex_
+    std::uint64_t drained_ = 0;      // last transaction in the catalog; under files_mutex_
     bool prepares_no_more_ = false;  // likewise
 
     // The leader's alone, under the role.

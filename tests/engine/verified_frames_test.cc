@@ -126,8 +126,7 @@ TEST_CASE("ids lead to their states, and others to none") {
         table.reserve(id);
         table.set(id, &states[id - 1]);
     }
-    for (std::uint64_t id = 1; id <= states.size(); ++id)
-        CHECK(table.find(id) == &states[id - 1]);
+    for (std::uint64_t id = 1; id <= states.size(); ++id) CHECK(table.find(id) == &states[id - 1]);
     CHECK(table.size() == 5000);
     CHECK(table.find(5001) == nullptr);
     CHECK(table.find(~std::uint64_t{0}) == nullptr);
