@@ -1,7 +1,5 @@
 #include "engine/engine.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 #include <thread>
@@ -94,116 +92,6 @@ bool Engine::step_log(io::Queue& queue) {
     } catch (const std::bad_alloc&) {
         return false;  // the next step tries again; whoever waits for this one has no use for it
     }
-}
-
-Result<bool> Engine::step_drain(io::Queue& queue) {
-    simulated_drain_queue_ = &queue;
-    return step_drain(queue, false);
-}
-
-Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
-    const std::uint64_t drains = drain_->drains();
-    if (drain_->is_idle()) {
-        drain_begun_ns_ = monotonic_ns();
-        pace_.drain_begins(arena_->bytes(), drain_begun_ns_);
-    }
-    if (is_planted(PlantedFault::log_freed_early) && drain_->is_idle())
-        group_->drained(sequencer_->last_transaction());
-    auto moved = drain_->step(queue, block);
-    if (drain_->drains() == drains) return moved;
-    group_->drained(storage_->transaction());
-    drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
-    pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
-    const std::scoped_lock lock(group_->mutex);
-    drains_ = drain_->drains();
-    drained_bytes_ = drain_->drained_bytes();
-    return moved;
-}
-
-/// Only what is durable can be drained: while that is less than half of what is in memory it pays
-/// to wait, since a drain makes a pack however little there is. Positions stand for bytes.
-bool Engine::tails_want_drain() const noexcept {
-    if (arena_->bytes() <= options_.tail_bytes_max / 2) return false;
-    const std::uint64_t drained = drained_position_.load(std::memory_order_relaxed);
-    const std::uint64_t durable = watermarks_.durable().value;
-    const std::uint64_t committed = watermarks_.committed().value;
-    return durable - drained >= committed - durable;
-}
-
-bool Engine::wants_drain() const {
-    return tails_want_drain() || group_->wants_drain();
-}
-
-/// Whoever comes late, after a close, has no store to write to any more.
-Result<std::unique_lock<std::mutex>> Engine::take_drain_role() {
-    std::unique_lock lock(drain_mutex_);
-    if (is_closed()) return Error(Errc::closed, "the store is closed");
-    return lock;
-}
-
-Result<void> Engine::drain_all(io::Queue& queue) {
-    const auto role = take_drain_role();
-    if (!role) return role.error();
-    return drain_rest(queue);
-}
-
-Result<void> Engine::drain_rest(io::Queue& queue) {
-    // In a simulation a drain may be half done, its writes in flight in that queue.
-    io::Queue& used = simulated_drain_queue_ != nullptr ? *simulated_drain_queue_ : queue;
-    for (;;) {
-        auto moved = step_drain(used, true);
-        if (!moved) return moved.error();
-        if (!*moved) return {};
-    }
-}
-
-Result<bool> Engine::drain_once(io::Queue& queue) {
-    const auto role = take_drain_role();
-    if (!role) return role.error();
-    for (;;) {
-        auto moved = step_drain(queue, true);
-        if (!moved || !*moved || drain_->is_idle()) return moved;
-    }
-}
-
-Result<void> Engine::drain() {
-    if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
-    if (is_closed()) return Error(Errc::closed, "the store is closed");
-    auto synced = sync();
-    if (!synced) return synced;
-    return drain_all(*drain_queue_);
-}
-
-/// Trims by the drain, since the catalog is the drain's: first everything that is durable is
-/// drained, the entries to be trimmed among it; then a record says that they are gone.
-Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequence through,
-                          const TrimOptions& options) {
-    if (options_.read_only) return Error(Errc::invalid_argument, "the store is open read-only");
-    if (is_closed()) return Error(Errc::closed, "the store is closed");
-    SegmentState* state = table_->find(space, segment, watermarks_.committed());
-    if (state == nullptr)
-        return Error(Errc::not_found,
-                     fmt::format("there is no segment '{}' in space '{}'", segment, space));
-    if (auto synced = sync(); !synced) return synced;
-    const auto role = take_drain_role();
-    if (!role) return role.error();
-    if (auto drained = drain_rest(*drain_queue_); !drained) return drained;
-    if (through <= state->trimmed) return {};
-    if (through > state->drained_through())
-        return Error(Errc::out_of_range,
-                     fmt::format("segment '{}' of space '{}' can't be trimmed through sequence {}: "
-                                 "it ends at {}",
-                                 segment, space, through.value, state->drained_through().value));
-    auto plan = plan_trim(*storage_, store_seed_, *state, through);
-    if (!plan) return plan.error();
-    if (!options.past_consumers)
-        if (auto held = held_back({space, segment}, plan->segment.position)) return *held;
-    drain_->request(*std::move(plan));
-    struct Forget {
-        Drain& drain;
-        ~Forget() { drain.forget_trim(); }
-    } const forget{*drain_};
-    return drain_rest(*drain_queue_);
 }
 
 std::optional<Error> Engine::refusal() const {
