@@ -210,7 +210,7 @@ Error Opening::of_torn_catalog(Error error) const {
 
 const char* Opening::apply_names(const index::CatalogRecord& record) {
     if (!engine_.table_->restore(record.names))
-        return "a name that is known already, isn't the next one, or whose space isn't known";
+        return "a name that is known already, isn't the next one, or has no space";
     for (const segment::Change& change : record.names) {
         if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
             SpaceState& space = *engine_.table_->find(named->space);

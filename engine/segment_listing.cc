@@ -12,9 +12,10 @@ bool by_name(const SegmentState* left, const SegmentState* right) noexcept {
 }  // namespace
 
 void SegmentListing::take_new(const IdTable<SegmentState>& segments, SegmentId last) {
-    for (; taken_ < last; ++taken_)
-        if (const SegmentState* segment = segments.find(taken_.value + 1))
-            spaces_[segment->space].segments.push_back(segment);
+    for (; taken_ < last; ++taken_) {
+        const SegmentState* segment = segments.find(taken_.value + 1);
+        spaces_[segment->space].segments.push_back(segment);
+    }
 }
 
 void SegmentListing::ByName::sort() {

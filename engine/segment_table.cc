@@ -212,10 +212,8 @@ std::vector<const SegmentState*> SegmentTable::segments_of(std::string_view spac
 std::uint64_t SegmentTable::visible_segments(Position visible) const {
     const std::shared_lock lock(mutex_);
     std::uint64_t count = 0;
-    for (std::uint64_t id = 1; id <= segments_by_id_.size(); ++id) {
-        const SegmentState* segment = segments_by_id_.find(id);
-        if (segment != nullptr && is_visible(*segment, visible)) ++count;
-    }
+    for (std::uint64_t id = 1; id <= segments_by_id_.size(); ++id)
+        if (is_visible(*segments_by_id_.find(id), visible)) ++count;
     return count;
 }
 

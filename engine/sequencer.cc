@@ -289,7 +289,8 @@ Result<void> Sequencer::replay_change(Bytes item) {
 }
 
 const char* Sequencer::take_over(const segment::Change& change) {
-    constexpr const char* bad_name = "a name that is known already or has no space";
+    constexpr const char* bad_name =
+        "a name that is known already, isn't the next one, or has no space";
     if (std::holds_alternative<segment::SpaceNamed>(change) ||
         std::holds_alternative<segment::SegmentNamed>(change))
         return table_.restore(change) ? nullptr : bad_name;

@@ -42,7 +42,7 @@ public:
 
     /// Flushes and drains everything, and frees the directory. Commits under way are finished
     /// first; later calls get `closed`. The error says what could not be written; what was
-    /// acknowledged as durable is safe in any case.
+    /// acknowledged as durable is safe in any case. A second call returns at once.
     Result<void> close();
 
     /// A new, empty transaction. `read_only`: its commit is `invalid_argument`.
