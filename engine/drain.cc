@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t write_bytes_max = 1 << 20;
 constexpr std::size_t writes_in_flight = 8;
+/// Files that a drain has open at once.
+constexpr std::size_t outputs_at_once = 16;
 /// A catalog file is begun anew when it has got so many times as long as its snapshot.
 constexpr std::uint64_t snapshots_while_open = 4;
 constexpr std::uint64_t snapshots_when_closed = 2;
@@ -77,6 +79,7 @@ Result<void> Drain::take_completions(io::Queue& queue, bool block) {
 Result<bool> Drain::next_phase(io::Queue& queue) {
     if (phase_ == Phase::idle) return begin();
     if (phase_ == Phase::write) {
+        if (auto opened = open_outputs(); !opened) return opened.error();
         submit_writes(queue);
         if (queue.in_flight() == 0) phase_ = Phase::sync;
         return true;
@@ -85,10 +88,12 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
     switch (phase_) {
         case Phase::sync:
             // A frame that the catalog vouches for must be on the medium first.
-            queue.reserve(outputs_.size());
-            for (const Output& output : outputs_)
-                queue.submit({.kind = io::Request::Kind::sync, .file = output.file.get()});
-            phase_ = Phase::record;
+            submit_syncs(queue);
+            phase_ = Phase::synced;
+            return true;
+        case Phase::synced:
+            close_outputs();
+            phase_ = outputs_at_work().empty() ? Phase::record : Phase::write;
             return true;
         case Phase::record: {
             // So must its file's name.
@@ -130,7 +135,7 @@ Result<bool> Drain::begin() {
     record_.next_pack = target_.storage.next_pack();
     if (!nodes_.empty()) {
         assign();
-        if (auto opened = open_outputs(); !opened) return opened.error();
+        if (auto named = name_outputs(); !named) return named.error();
         build();
     }
     finish_record();
@@ -198,8 +203,25 @@ void Drain::collect_trim() {
     record_.pack_trims = trim_->packs;
 }
 
+/// A few at a time, so that a drain takes few descriptors however many pieces it has.
+std::span<Drain::Output> Drain::outputs_at_work() noexcept {
+    const auto left = std::span(outputs_).subspan(outputs_finished_);
+    return left.first(std::min(outputs_at_once, left.size()));
+}
+
+Result<void> Drain::open_outputs() {
+    for (Output& output : outputs_at_work()) {
+        if (output.file != nullptr) continue;
+        auto file = target_.disk.open(output.name,
+                                      {.write = true, .create = true, .truncate = output.truncate});
+        if (!file) return file.error();
+        output.file = std::move(*file);
+    }
+    return {};
+}
+
 void Drain::submit_writes(io::Queue& queue) {
-    for (Output& output : outputs_) {
+    for (Output& output : outputs_at_work()) {
         while (output.submitted < output.bytes.size()) {
             if (queue.in_flight() == writes_in_flight) return;
             const std::size_t bytes =
@@ -211,6 +233,18 @@ void Drain::submit_writes(io::Queue& queue) {
             output.submitted += bytes;
         }
     }
+}
+
+void Drain::submit_syncs(io::Queue& queue) {
+    const auto outputs = outputs_at_work();
+    queue.reserve(outputs.size());
+    for (const Output& output : outputs)
+        queue.submit({.kind = io::Request::Kind::sync, .file = output.file.get()});
+}
+
+void Drain::close_outputs() noexcept {
+    for (Output& output : outputs_at_work()) output = {};
+    outputs_finished_ += outputs_at_work().size();
 }
 
 bool Drain::is_catalog_long(std::uint64_t snapshots) const noexcept {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/segment_table.h"
@@ -60,7 +61,7 @@ public:
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
 
 private:
-    enum class Phase : std::uint8_t { idle, write, sync, record, sync_record, publish };
+    enum class Phase : std::uint8_t { idle, write, sync, synced, record, sync_record, publish };
 
     /// What a drain has for one segment.
     struct Work {
@@ -70,13 +71,14 @@ private:
         std::uint32_t piece = 0;         // 1 + index in record_.pieces; 0: into the pack
         std::uint64_t piece_output = 0;  // index in outputs_
     };
-    /// A file being written: its bytes go to `offset`.
+    /// A file to be written: its bytes go to `offset`.
     struct Output {
         std::string name;
-        std::unique_ptr<io::File> file;
-        std::vector<std::byte> bytes;
         std::uint64_t offset = 0;
+        bool truncate = false;
+        std::vector<std::byte> bytes{};
         std::uint64_t submitted = 0;
+        std::unique_ptr<io::File> file{};  ///< while it is being written
     };
 
     [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
@@ -87,7 +89,7 @@ private:
     void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
     void assign();
-    [[nodiscard]] Result<void> open_outputs();
+    [[nodiscard]] Result<void> name_outputs();
     void reserve_outputs(std::size_t pack_header_bytes);
     void build();
     void build_frame(const segment::TailNode& node);
@@ -98,7 +100,11 @@ private:
     [[nodiscard]] bool is_catalog_long(std::uint64_t snapshots) const noexcept;
     [[nodiscard]] Result<void> rewrite_catalog();
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
+    [[nodiscard]] std::span<Output> outputs_at_work() noexcept;
+    [[nodiscard]] Result<void> open_outputs();
     void submit_writes(io::Queue& queue);
+    void submit_syncs(io::Queue& queue);
+    void close_outputs() noexcept;
     void publish();
     void show_stored();
     void publish_segments();
@@ -121,7 +127,8 @@ private:
     std::vector<std::shared_ptr<segment::Chunk>> chunks_;
     std::vector<const segment::TailNode*> nodes_;  // in position order
     std::vector<Work> work_;
-    std::vector<Output> outputs_;  // the pack first
+    std::vector<Output> outputs_;       // the pack first
+    std::size_t outputs_finished_ = 0;  // written and synced
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;
     std::vector<std::byte> record_bytes_;

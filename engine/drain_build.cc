@@ -65,7 +65,7 @@ void Drain::note_names() {
     record_.next_segment = segments.empty() ? next_segment_ : SegmentId(segments.back()->id + 1);
 }
 
-Result<void> Drain::open_outputs() {
+Result<void> Drain::name_outputs() {
     const std::uint32_t number = record_.next_pack++;
     if (number > segment::pack_number_max)
         return Error(Errc::too_large, "the store has used all pack numbers");
@@ -73,28 +73,21 @@ Result<void> Drain::open_outputs() {
                              .first_position = target_.storage.drained() + 1,
                              .last_position = record_.cut,
                              .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
-    const auto open = [&](std::string name, std::uint64_t offset, bool truncate) -> Result<void> {
-        auto file = target_.disk.open(name, {.write = true, .create = true, .truncate = truncate});
-        if (!file) return file.error();
-        outputs_.push_back({std::move(name), std::move(*file), {}, offset});
-        return {};
-    };
     // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
-    if (auto opened = open(segment::pack_name(number), 0, true); !opened) return opened;
+    outputs_.push_back({.name = segment::pack_name(number), .truncate = true});
     for (Work& work : work_) {
         if (work.piece == 0) continue;
         const segment::Piece& piece = record_.pieces[work.piece - 1];
         const bool fresh = piece.offset == io::block_bytes;
         work.piece_output = outputs_.size();
-        auto opened = open(segment::segment_file_name(piece.segment, piece.file),
-                           fresh ? 0 : piece.offset, false);
-        if (!opened) return opened;
+        Output& output = outputs_.emplace_back();
+        output.name = segment::segment_file_name(piece.segment, piece.file);
+        output.offset = fresh ? 0 : piece.offset;
         if (!fresh) continue;
         const auto header =
             segment::make_segment_file_header(target_.store, piece.segment, piece.file);
-        auto& bytes = outputs_.back().bytes;
-        bytes.resize(io::block_bytes);
-        std::memcpy(bytes.data(), &header, sizeof header);
+        output.bytes.resize(io::block_bytes);
+        std::memcpy(output.bytes.data(), &header, sizeof header);
     }
     return {};
 }

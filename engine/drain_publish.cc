@@ -77,6 +77,7 @@ void Drain::give_up() {
     segments_shown_ = 0;
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
+    outputs_finished_ = 0;
     for (const Work& work : work_) work.segment->drain_work = 0;
     work_.clear();
     nodes_.clear();

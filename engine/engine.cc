@@ -111,6 +111,9 @@ bool Engine::fits(const Sequencer::Need& need) const {
 /// Others may take what a drain has made free: then it is tried again, as long as they get on.
 Result<void> Engine::make_room(const Sequencer::Need& need) {
     for (std::uint64_t drains = drains_so_far();;) {
+        if (group_->is_far_ahead())
+            if (auto synced = sync(); !synced)
+                return GroupCommit::after_failure(synced.error(), synced.error());
         auto prepared = group_->prepare(need.item_bytes);
         if (prepared) {
             const std::scoped_lock lock(group_->mutex);

@@ -113,6 +113,8 @@ public:
     /// Seals the log if its last batch isn't attested, unless somebody else leads. Blocks.
     void seal();
 
+    /// What isn't written yet goes into so many log files that the next one should wait for a sync.
+    [[nodiscard]] bool is_far_ahead();
     /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks.
     /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);

@@ -12,6 +12,8 @@ namespace {
 constexpr std::uint64_t spare_bytes_max = 4 << 20;
 /// What of a new log file is filled in one go.
 constexpr std::uint64_t fill_step = 64 << 10;
+/// What is sequenced and not written yet takes no more files than so many, since each is open.
+constexpr std::uint64_t files_ahead_max = 8;
 /// The log thread looks after the next file whenever so much of this one has been used.
 constexpr std::uint64_t use_step = 32 << 10;
 
@@ -24,6 +26,11 @@ std::uint64_t GroupCommit::usable(std::uint64_t capacity) noexcept {
 const wal::LogFiles::Taken* GroupCommit::unassigned() const {
     const std::uint64_t assigned = assigned_file_ - writer_file_;
     return ready_.size() > assigned ? &*std::next(ready_.begin(), assigned) : nullptr;
+}
+
+bool GroupCommit::is_far_ahead() {
+    const std::scoped_lock lock(mutex);
+    return assigned_file_ - writer_file_ >= files_ahead_max;
 }
 
 void GroupCommit::tell_left_files() {

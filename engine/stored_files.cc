@@ -20,34 +20,40 @@ std::string FileId::name() const {
     return segment == 0 ? segment::pack_name(number) : segment::segment_file_name(segment, number);
 }
 
-Result<StoredFiles::Opened*> StoredFiles::use(FileId id) {
-    auto found = by_id_.find(id);
-    if (found == by_id_.end()) {
-        const std::string name = id.name();
-        auto file = disk_.open(name, {});
-        if (!file && file.error().code() == Errc::not_found)
-            return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
-        if (!file) return file.error();
-        recent_.push_front({id, std::move(*file), {}});
-        found = by_id_.emplace(id, recent_.begin()).first;
-        if (recent_.size() > options_.open_files_max) {
-            unmap(recent_.back());
-            by_id_.erase(recent_.back().id);
-            recent_.pop_back();
-        }
-    }
-    recent_.splice(recent_.begin(), recent_, found->second);
-    return &recent_.front();
+Result<std::unique_ptr<io::File>> StoredFiles::open(FileId id) {
+    auto file = disk_.open(id.name(), {});
+    if (!file && file.error().code() == Errc::not_found)
+        return Error(Errc::corrupt, fmt::format("{}: the file is missing", id.name()));
+    return file;
 }
 
-Result<void> StoredFiles::map(Opened& opened, Access access, std::uint64_t least) {
-    auto& ours = opened.mapped[static_cast<std::size_t>(access)];
-    const auto& other = opened.mapped[1 - static_cast<std::size_t>(access)];
+StoredFiles::Kept& StoredFiles::use(FileId id) {
+    auto found = by_id_.find(id);
+    if (found == by_id_.end()) {
+        List fresh;
+        fresh.push_front({id, {}});
+        found = by_id_.emplace(id, fresh.begin()).first;
+        kept_.splice(kept_.begin(), fresh);
+        if (kept_.size() > options_.open_files_max) {
+            unmap(kept_.back());
+            by_id_.erase(kept_.back().id);
+            kept_.pop_back();
+        }
+    }
+    kept_.splice(kept_.begin(), kept_, found->second);
+    return kept_.front();
+}
+
+Result<void> StoredFiles::map(Kept& kept, Access access, std::uint64_t least) {
+    auto& ours = kept.mapped[static_cast<std::size_t>(access)];
+    const auto& other = kept.mapped[1 - static_cast<std::size_t>(access)];
     if (ours != nullptr && ours->mapping->bytes().size() >= least) return {};
-    auto size = opened.file->size();
+    auto file = open(kept.id);
+    if (!file) return file.error();
+    auto size = (*file)->size();
     if (!size) return size.error();
-    if (*size < least) return too_short(opened.file->name(), *size, least);
-    auto mapping = opened.file->map(*size);
+    if (*size < least) return too_short((*file)->name(), *size, least);
+    auto mapping = (*file)->map(*size);
     if (!mapping) return mapping.error();
     if (access == Access::random) (*mapping)->expect_random_reads();
     auto mapped = std::make_shared<Mapped>();
@@ -65,8 +71,8 @@ void StoredFiles::unmap(std::shared_ptr<Mapped>& mapped) noexcept {
     mapped.reset();
 }
 
-void StoredFiles::unmap(Opened& opened) noexcept {
-    for (auto& mapped : opened.mapped) unmap(mapped);
+void StoredFiles::unmap(Kept& kept) noexcept {
+    for (auto& mapped : kept.mapped) unmap(mapped);
 }
 
 void StoredFiles::forget(const std::string& name) {
@@ -77,7 +83,7 @@ void StoredFiles::forget(const std::string& name) {
         const auto found = by_id_.find(id);
         if (found != by_id_.end()) {
             unmap(*found->second);
-            recent_.erase(found->second);
+            kept_.erase(found->second);
             by_id_.erase(found);
         }
     }
@@ -95,10 +101,9 @@ Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint
                                       Access access) {
     if (options_.read_mode == ReadMode::copied) return view_copied(id, offset, length);
     const std::scoped_lock lock(mutex_);
-    auto opened = use(id);
-    if (!opened) return opened.error();
-    if (auto done = map(**opened, access, offset + length); !done) return done.error();
-    const auto& mapped = (*opened)->mapped[static_cast<std::size_t>(access)];
+    Kept& kept = use(id);
+    if (auto done = map(kept, access, offset + length); !done) return done.error();
+    const auto& mapped = kept.mapped[static_cast<std::size_t>(access)];
     return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped,
                        mapped->verified.get(),
                        access == Access::random ? mapped->mapping.get() : nullptr};
@@ -120,21 +125,16 @@ Result<StoredBytes> StoredFiles::view_copied(FileId id, std::uint64_t offset,
 }
 
 Result<StoredBytes> StoredFiles::copy(FileId id, std::uint64_t offset, std::uint64_t length) {
-    std::shared_ptr<io::File> file;
-    {
-        const std::scoped_lock lock(mutex_);
-        auto opened = use(id);
-        if (!opened) return opened.error();
-        file = (*opened)->file;
-    }
+    auto file = open(id);
+    if (!file) return file.error();
     // Before memory is taken for a length that nobody has checked.
-    auto size = file->size();
+    auto size = (*file)->size();
     if (!size) return size.error();
-    if (*size < offset + length) return too_short(file->name(), *size, offset + length);
+    if (*size < offset + length) return too_short((*file)->name(), *size, offset + length);
     auto memory = std::make_shared<std::vector<std::byte>>(length);
-    auto read = file->read(*memory, offset);
+    auto read = (*file)->read(*memory, offset);
     if (!read) return read.error();
-    if (*read != length) return too_short(file->name(), offset + *read, offset + length);
+    if (*read != length) return too_short((*file)->name(), offset + *read, offset + length);
     return StoredBytes{Bytes(*memory), memory};
 }
 

@@ -40,8 +40,9 @@ struct StoredBytes {
 };
 
 /// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
-/// number of files open: the ones used longest ago are let go first; what is pinned stays readable.
-/// Any thread.
+/// number of files mapped: the ones used longest ago are let go first; what is pinned stays
+/// readable. A descriptor is taken only for as long as a file is being mapped or copied. Any
+/// thread.
 class StoredFiles {
 public:
     StoredFiles(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
@@ -71,20 +72,20 @@ private:
         StoredBytes stored;
         segment::Pinned::Share pinned_share;
     };
-    struct Opened {
+    struct Kept {
         FileId id;
-        std::shared_ptr<io::File> file;
         std::array<std::shared_ptr<Mapped>, 2> mapped;  // by access
     };
-    using List = std::list<Opened>;
+    using List = std::list<Kept>;
     [[nodiscard]] Result<StoredBytes> view_copied(FileId id, std::uint64_t offset,
                                                   std::uint64_t length);
-    /// The file, opened if it isn't, as the one used last. Under the mutex.
-    [[nodiscard]] Result<Opened*> use(FileId id);
+    [[nodiscard]] Result<std::unique_ptr<io::File>> open(FileId id);
+    /// The file as the one used last. Under the mutex.
+    [[nodiscard]] Kept& use(FileId id);
     /// Maps as much as the file holds, but at least so much. Under the mutex.
-    [[nodiscard]] Result<void> map(Opened& opened, Access access, std::uint64_t least);
+    [[nodiscard]] Result<void> map(Kept& kept, Access access, std::uint64_t least);
     /// Leaves its mappings to those who have pinned them.
-    void unmap(Opened& opened) noexcept;
+    void unmap(Kept& kept) noexcept;
     void unmap(std::shared_ptr<Mapped>& mapped) noexcept;
     /// Leaves what was copied last to those who have pinned it. Under its mutex.
     void drop_copy() noexcept;
@@ -93,7 +94,7 @@ private:
     const Options& options_;
     std::shared_ptr<segment::Pinned> pinned_;
     std::mutex mutex_;  // of what follows
-    List recent_;       // newest use first
+    List kept_;         // newest use first
     boost::unordered_flat_map<FileId, List::iterator> by_id_;
     std::mutex copied_mutex_;         // of what follows
     std::shared_ptr<Copied> copied_;  // of the file that was copied last

@@ -6,6 +6,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 suite_seconds_max=900   # a suite that takes longer hangs
+# What the release build's suites get: few descriptors, and memory for little more than the tests' own.
+limits=(prlimit --nofile=64 --data=$((768 << 20)) --stack=$((1 << 20)))
 
 passed=0
 failed=0
@@ -185,7 +187,8 @@ finish_beside() {
 
 # The doctest suites of a build, each once for every way of I/O that is named.
 run_suites() {
-    local directory=$1 io test found=0
+    local directory=$1 io test found=0 within=()
+    if [ "$directory" = build-release ]; then within=("${limits[@]}"); fi
     shift
     for io in "$@"; do
         for test in $(programs "$directory/tests/test_"); do
@@ -194,7 +197,7 @@ run_suites() {
                 # It uses no real files, so once is enough; the release build has a step for it.
                 if [ "$directory" = build-release ] || [ "$io" != "$1" ]; then continue; fi
             fi
-            suite_beside "$directory ${test##*/} $io" "$test" --io "$io" --no-colors=true
+            suite_beside "$directory ${test##*/} $io" "${within[@]}" "$test" --io "$io" --no-colors=true
         done
     done
     finish_beside
@@ -256,7 +259,7 @@ raced() {
 }
 
 crashes() {
-    suite_seconds_max=1000 suite 'crash points' tools/crash.sh build-release
+    suite_seconds_max=1000 suite 'crash points' "${limits[@]}" tools/crash.sh build-release
 }
 
 run_examples() {
@@ -283,15 +286,15 @@ fuzzed() {
 kills() {
     local io
     io=$(io_paths)
-    suite 'kill test' build-release/tests/kill_test --io "$([ "$io" = posix ] && echo posix || echo both)"
-    suite 'kill test, import' build-release/tests/import_kill_test --braid build-release/tools/braid
-    suite 'kill test, exactly once' tools/check-exactly-once.sh build-release/examples/exactly_once
+    suite 'kill test' "${limits[@]}" build-release/tests/kill_test --io "$([ "$io" = posix ] && echo posix || echo both)"
+    suite 'kill test, import' "${limits[@]}" build-release/tests/import_kill_test --braid build-release/tools/braid
+    suite 'kill test, exactly once' "${limits[@]}" tools/check-exactly-once.sh build-release/examples/exactly_once
 }
 
 # Needs to be root to mount what it fills; says what it had to leave out.
 full_disks() {
     # shellcheck disable=SC2046  # words are wanted
-    suite 'full disks' tools/check-full-disks.sh build-release/tests/full_disk_test $(io_paths)
+    suite 'full disks' "${limits[@]}" tools/check-full-disks.sh build-release/tests/full_disk_test $(io_paths)
 }
 
 real_input() {

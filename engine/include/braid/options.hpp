@@ -89,7 +89,7 @@ struct Options {
     /// How many transactions with an id are remembered: some 56 bytes each; 1 to 2^26.
     std::uint64_t transaction_ids_max = 1'000'000;
 
-    /// Bound on store files kept open for reading.
+    /// Bound on store files kept mapped for reading.
     std::uint32_t open_files_max = 1024;
     ReadMode read_mode = ReadMode::mapped;
 
