@@ -115,19 +115,13 @@ programs() {
     done
 }
 
-# The executables of a folder of the build, as ninja names them.
-executables() {
-    local directory=$1 folder=$2
-    ninja -C "$directory" -t targets all | sed -n "s,^\($folder/[A-Za-z0-9_-]*\): .*_LINKER.*,\1,p"
-}
-
 # Precompiled headers differ from clone to clone even where all that is in them is the same, and clang's
 # name the files of their clone. So each clone makes its own, and ccache is told what they are made of, and
 # takes that for them.
-# precompile DIRECTORY TARGET…
+# precompile DIRECTORY TARGET
 precompile() {
-    local directory=$1 header headers=()
-    mapfile -t headers < <(ninja -C "$directory" -t inputs "${@:2}" | grep '\.[gp]ch$')
+    local directory=$1 target=$2 header headers=()
+    mapfile -t headers < <(ninja -C "$directory" -t inputs "$target" | grep '\.[gp]ch$')
     CCACHE_DISABLE=1 ninja -C "$directory" "${headers[@]}" || return
     for header in "${headers[@]}"; do
         ninja -C "$directory" -t deps "$header" | sed -n 's/^    //p' |
@@ -135,22 +129,17 @@ precompile() {
     done
 }
 
-# build DIRECTORY WHAT COMPILER MESON-OPTION…; WHAT is `all`, `tests` for tests and tools only, or a target.
+# build DIRECTORY TARGET COMPILER MESON-OPTION…
 # A build that fails is one failure; its suites are not run.
 build() {
-    local directory=$1 what=$2 log=$logs/build targets=()
+    local directory=$1 target=$2 log=$logs/build
     shift 2
     if ! configure "$directory" "$@" >"$log" 2>&1; then
         tail -n 50 "$log"
         count 0 1
         return 1
     fi
-    if [ "$what" = tests ]; then
-        mapfile -t targets < <(executables "$directory" tests; executables "$directory" tools)
-    else
-        targets=("$what")
-    fi
-    if ! { precompile "$directory" "${targets[@]}" && ninja -C "$directory" "${targets[@]}"; } >"$log" 2>&1; then
+    if ! { precompile "$directory" "$target" && ninja -C "$directory" "$target"; } >"$log" 2>&1; then
         grep -E 'error|FAILED' "$log" | head -n 30
         tail -n 20 "$log"
         count 0 1
@@ -243,7 +232,7 @@ released() {
 # GCC 12 knows no fences, which Asio needn't use.
 raced() {
     local test without_aslr=() passed_before=$passed
-    build build-tsan tests/test_engine g++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
+    build build-tsan tests/test_threads g++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
         -Dcpp_args='-g1 -DBOOST_ASIO_DISABLE_FENCED_BLOCK' -Db_sanitize=thread || return
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     # The sanitizer of GCC 12 cannot place its shadow where the kernel randomizes addresses widely.
