@@ -160,6 +160,9 @@ void encode_segments(const std::vector<SegmentUpdate>& updates, std::vector<std:
     }
 }
 
+/// A byte at least for each of a segment's numbers.
+constexpr std::size_t segment_bytes_min = 8;
+
 SegmentUpdate decode_segment(ByteReader& reader, const SegmentUpdate& before, bool& sound) {
     SegmentUpdate update;
     update.segment = before.segment + unzigzag(reader.varint());
@@ -182,6 +185,7 @@ bool decode_segments(Bytes content, std::vector<SegmentUpdate>& updates) {
     ByteReader reader(content);
     SegmentUpdate before;
     bool sound = true;
+    updates.reserve(updates.size() + content.size() / segment_bytes_min);
     while (sound && !reader.failed() && !reader.left().empty()) {
         before = decode_segment(reader, before, sound);
         updates.push_back(before);
@@ -373,6 +377,22 @@ Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& r
     return {};
 }
 
+/// How many entries give names. A snapshot has one for each segment: a list that grows to a million
+/// copies all of them twice, into memory that wasn't touched before.
+std::size_t count_names(Bytes body) {
+    std::size_t names = 0;
+    ByteReader reader(body);
+    while (!reader.failed() && !reader.left().empty()) {
+        const auto type = static_cast<CatalogEntryType>(reader.varint());
+        const std::uint64_t length = reader.varint();
+        const Bytes content = reader.bytes(length);
+        if (!content.empty() && (type == CatalogEntryType::space_named ||
+                                 type == CatalogEntryType::segment_named))
+            ++names;
+    }
+    return names;
+}
+
 Result<void> sound_or(bool sound, const char* what) {
     if (sound) return {};
     return corrupt(what);
@@ -454,6 +474,7 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
 Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {
     CatalogRecord record;
     record.kind = kind;
+    record.names.reserve(count_names(body));
     ByteReader reader(body);
     std::size_t counters = 0;
     while (!reader.failed() && !reader.left().empty()) {
