@@ -386,8 +386,8 @@ std::size_t count_names(Bytes body) {
         const auto type = static_cast<CatalogEntryType>(reader.varint());
         const std::uint64_t length = reader.varint();
         const Bytes content = reader.bytes(length);
-        if (!content.empty() && (type == CatalogEntryType::space_named ||
-                                 type == CatalogEntryType::segment_named))
+        if (!content.empty() &&
+            (type == CatalogEntryType::space_named || type == CatalogEntryType::segment_named))
             ++names;
     }
     return names;
