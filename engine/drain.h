@@ -66,6 +66,8 @@ private:
     /// What a drain has for one segment.
     struct Work {
         SegmentState* segment = nullptr;
+        SpaceId space;
+        bool is_new = false;             // nothing of it was ever drained
         std::uint64_t frames_bytes = 0;  // padded
         index::SegmentUpdate update;
         std::uint32_t piece = 0;         // 1 + index in record_.pieces; 0: into the pack
@@ -89,11 +91,12 @@ private:
     void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
     void assign();
+    void assign_frame(const segment::TailNode& node);
+    void assign_pieces();
     [[nodiscard]] Result<void> name_outputs();
     void reserve_outputs(std::size_t pack_header_bytes);
     void build();
-    void build_frame(const segment::TailNode& node);
-    [[nodiscard]] Work& work_of(const segment::TailNode& node) noexcept;
+    void build_frame(const segment::TailNode& node, Work& work);
     void finish_piece(Work& work);
     void note_names();
     void finish_record();
@@ -108,6 +111,11 @@ private:
     void publish();
     void show_stored();
     void publish_segments();
+    /// Segments are spread over memory: who goes through them asks for those that come.
+    void fetch_segment(std::size_t work) const noexcept {
+        if (work < work_.size()) work_[work].segment->fetch();
+    }
+    static constexpr std::size_t segments_ahead = 16;
     void let_go_of_tails();
     void publish_trims();
     void fail(io::Queue& queue);
@@ -126,7 +134,10 @@ private:
     // Of the drain under way.
     std::vector<std::shared_ptr<segment::Chunk>> chunks_;
     std::vector<const segment::TailNode*> nodes_;  // in position order
+    std::vector<std::uint32_t> work_of_;           // index in work_ of each node's
     std::vector<Work> work_;
+    std::vector<std::uint32_t> large_;  // indexes of work for a piece, rising
+    std::uint64_t frames_bytes_ = 0;    // of all work
     std::vector<Output> outputs_;       // the pack first
     std::size_t outputs_finished_ = 0;  // written and synced
     index::SpaceOrderBuilder order_;

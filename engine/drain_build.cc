@@ -1,6 +1,7 @@
 // What a drain writes: the pack, the pieces, and the record that speaks of them.
 #include <algorithm>
 #include <braid/check.hpp>
+#include <utility>
 
 #include "engine/drain.h"
 #include "segment/pack.h"
@@ -14,23 +15,40 @@ void pad_to_block(std::vector<std::byte>& bytes) {
 
 }  // namespace
 
-Drain::Work& Drain::work_of(const segment::TailNode& node) noexcept {
-    return work_[static_cast<const SegmentState*>(node.owner)->drain_work - 1];
+void Drain::assign() {
+    work_of_.reserve(nodes_.size());
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (i + segments_ahead < nodes_.size())
+            static_cast<const SegmentState*>(nodes_[i + segments_ahead]->owner)->fetch();
+        assign_frame(*nodes_[i]);
+    }
+    assign_pieces();
 }
 
-void Drain::assign() {
-    for (const segment::TailNode* node : nodes_) {
-        auto* segment = static_cast<SegmentState*>(node->owner);
-        if (segment->drain_work == 0) {
-            Work& work = work_.emplace_back();
-            segment->drain_work = static_cast<std::uint32_t>(work_.size());
-            work.segment = segment;
-            work.update = segment->drained();
-        }
-        work_of(*node).frames_bytes += node->view().padded_length();
+void Drain::assign_frame(const segment::TailNode& node) {
+    auto* segment = static_cast<SegmentState*>(node.owner);
+    if (segment->drain_work == 0) {
+        Work& work = work_.emplace_back();
+        segment->drain_work = static_cast<std::uint32_t>(work_.size());
+        work.segment = segment;
+        work.space = segment->space->id;
+        work.update = segment->drained();
+        work.is_new = work.update.last_sequence == 0;
     }
-    for (Work& work : work_) {
-        if (work.frames_bytes < target_.options.piece_bytes_min) continue;
+    const std::uint32_t index = segment->drain_work - 1;
+    work_of_.push_back(index);
+    const std::uint64_t bytes = node.view().padded_length();
+    const std::uint64_t before =
+        std::exchange(work_[index].frames_bytes, work_[index].frames_bytes + bytes);
+    const std::uint64_t enough = target_.options.piece_bytes_min;
+    if (before < enough && before + bytes >= enough) large_.push_back(index);
+    frames_bytes_ += bytes;
+}
+
+void Drain::assign_pieces() {
+    std::sort(large_.begin(), large_.end());
+    for (const std::uint32_t index : large_) {
+        Work& work = work_[index];
         segment::Piece piece;
         piece.segment = work.segment->id;
         const auto pieces = work.segment->pieces();
@@ -48,7 +66,7 @@ void Drain::note_names() {
     std::vector<const SpaceState*> spaces;
     std::vector<const SegmentState*> segments;
     for (const Work& work : work_) {
-        if (work.segment->drained_through() != 0) continue;
+        if (!work.is_new) continue;
         segments.push_back(work.segment);
         if (!work.segment->space->in_catalog) spaces.push_back(work.segment->space);
     }
@@ -75,8 +93,8 @@ Result<void> Drain::name_outputs() {
                              .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
     // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
     outputs_.push_back({.name = segment::pack_name(number), .truncate = true});
-    for (Work& work : work_) {
-        if (work.piece == 0) continue;
+    for (const std::uint32_t index : large_) {
+        Work& work = work_[index];
         const segment::Piece& piece = record_.pieces[work.piece - 1];
         const bool fresh = piece.offset == io::block_bytes;
         work.piece_output = outputs_.size();
@@ -95,14 +113,13 @@ Result<void> Drain::name_outputs() {
 /// So that nothing is copied while they grow. Indexes and order come on top, and seldom go beyond.
 void Drain::reserve_outputs(std::size_t pack_header_bytes) {
     constexpr std::size_t order_bytes_a_frame = 6;
-    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes +
+    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes + frames_bytes_ +
                              nodes_.size() * (segment::extent_header_bytes + order_bytes_a_frame);
-    for (const Work& work : work_) {
-        if (work.piece == 0)
-            pack_bytes += work.frames_bytes;
-        else
-            outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
-                                                      4 * io::block_bytes);
+    for (const std::uint32_t index : large_) {
+        const Work& work = work_[index];
+        pack_bytes -= work.frames_bytes;
+        outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
+                                                  4 * io::block_bytes);
     }
     outputs_.front().bytes.reserve(pack_bytes);
 }
@@ -113,7 +130,7 @@ void Drain::build() {
     reserve_outputs(sizeof header);
     pack.resize(sizeof header);
     std::memcpy(pack.data(), &header, sizeof header);
-    for (const segment::TailNode* node : nodes_) build_frame(*node);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) build_frame(*nodes_[i], work_[work_of_[i]]);
     index::PackInfo& info = record_.packs.front();
     info.extents_end = pack.size();
     pad_to_block(pack);
@@ -122,12 +139,10 @@ void Drain::build() {
         return target_.table.find(space)->order;
     });
     info.bytes = pack.size();
-    for (Work& work : work_)
-        if (work.piece != 0) finish_piece(work);
+    for (const std::uint32_t index : large_) finish_piece(work_[index]);
 }
 
-void Drain::build_frame(const segment::TailNode& node) {
-    Work& work = work_of(node);
+void Drain::build_frame(const segment::TailNode& node, Work& work) {
     const segment::FrameView frame = node.view();
     index::SegmentUpdate& update = work.update;
     index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
@@ -159,7 +174,7 @@ void Drain::build_frame(const segment::TailNode& node) {
     update.last_sequence = frame.last_sequence();
     update.last_position = frame.last_position();
     update.last_timestamp = frame.timestamp();
-    order_.add(work.segment->space->id, entry);
+    order_.add(work.space, entry);
 }
 
 void Drain::finish_piece(Work& work) {
@@ -179,9 +194,13 @@ void Drain::finish_piece(Work& work) {
 void Drain::finish_record() {
     record_.kind = index::CatalogRecordKind::drain;
     note_names();
-    for (const Work& work : work_) record_.segments.push_back(work.update);
-    std::sort(record_.segments.begin(), record_.segments.end(),
-              [](const auto& left, const auto& right) { return left.segment < right.segment; });
+    // In order of their ids, which are sorted apart from all that is to be written of them.
+    std::vector<std::pair<SegmentId, std::uint32_t>> order;
+    order.reserve(work_.size());
+    for (std::uint32_t i = 0; i < work_.size(); ++i) order.emplace_back(work_[i].update.segment, i);
+    std::sort(order.begin(), order.end());
+    record_.segments.reserve(order.size());
+    for (const auto& [segment, index] : order) record_.segments.push_back(work_[index].update);
 }
 
 }  // namespace braid

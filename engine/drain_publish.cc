@@ -12,7 +12,7 @@ void Drain::publish() {
     else
         let_go_of_tails();
     ++drains_;
-    for (const Work& work : work_) drained_bytes_ += work.frames_bytes;
+    drained_bytes_ += frames_bytes_;
     next_space_ = record_.next_space;
     next_segment_ = record_.next_segment;
     give_up();
@@ -37,6 +37,7 @@ void Drain::publish_segments() {
         const std::unique_lock lock(target_.storage.publish);
         const std::size_t end = std::min(work_.size(), segments_shown_ + turn);
         for (; segments_shown_ < end; ++segments_shown_) {
+            fetch_segment(segments_shown_ + segments_ahead);
             const Work& work = work_[segments_shown_];
             SegmentState& segment = *work.segment;
             if (work.piece != 0) segment.add_piece(record_.pieces[work.piece - 1]);
@@ -78,9 +79,15 @@ void Drain::give_up() {
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
     outputs_finished_ = 0;
-    for (const Work& work : work_) work.segment->drain_work = 0;
+    for (std::size_t i = 0; i < work_.size(); ++i) {
+        fetch_segment(i + segments_ahead);
+        work_[i].segment->drain_work = 0;
+    }
     work_.clear();
+    large_.clear();
+    frames_bytes_ = 0;
     nodes_.clear();
+    work_of_.clear();
     chunks_.clear();
     order_ = {};
     record_ = {};

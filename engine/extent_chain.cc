@@ -37,22 +37,35 @@ Link ExtentChain::start(Sequence wanted) {
     }
     // An extent has a record at least: fewer can't be a long walk.
     constexpr std::uint64_t near_records = 16;
-    if (wanted + near_records > segment_.drained_through()) return segment_.head;
+    if (wanted + near_records > segment_.drained_through()) return newest(wanted);
     const auto [hint, is_close] = storage_.hints.nearest(segment_.id, wanted);
     is_anchor_far_ = !is_close;
-    return hint ? hint : segment_.head;
+    return hint ? hint : newest(wanted);
 }
 
-/// The extent before, or the anchor before it if that lies beyond the wanted one as well. Links
-/// lead back, or they are wrong.
+/// The newest anchor, or the head where that lies behind it. Each extent has a record at least: so
+/// most of what is between is told without a look at a file.
+Link ExtentChain::newest(Sequence wanted) {
+    anchor_ = segment_.anchor;
+    if (!anchor_ || wanted + segment_.extents_since_anchor > segment_.drained_through())
+        return segment_.head;
+    const FrameView frame = look_at(anchor_);
+    return frame.data() != nullptr && frame.last_sequence() >= wanted ? anchor_ : segment_.head;
+}
+
+/// The extent before, or the anchor before it if that lies beyond the wanted one as well, which
+/// isn't looked at if it can't. Links lead back, or they are wrong.
 Link ExtentChain::before(Link link, FrameView frame, Sequence wanted) {
     const segment::ExtentLinks links = segment::extent_links(frame);
     if (!links.sound) return {};
-    if (is_anchor_far_ && links.anchor && links.anchor < link) {
+    const std::uint64_t extents = link == anchor_ ? segment::anchor_interval : 1;
+    if (is_anchor_far_ && links.anchor && links.anchor < link &&
+        wanted + extents <= frame.first_sequence()) {
         const FrameView anchor = look_at(links.anchor);
-        if (anchor.data() != nullptr && anchor.first_sequence() > wanted) return links.anchor;
-        is_anchor_far_ = false;  // nor is that of any extent between
+        if (anchor.data() != nullptr && anchor.last_sequence() >= wanted)
+            return anchor_ = links.anchor;
     }
+    is_anchor_far_ = false;  // nor is that of any extent between
     return links.previous < link ? links.previous : Link();
 }
 

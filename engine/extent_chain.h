@@ -39,6 +39,7 @@ private:
     [[nodiscard]] segment::FrameView look_at(segment::Link link);
     [[nodiscard]] Extent take(segment::Link link, Sequence wanted);
     [[nodiscard]] segment::Link start(Sequence wanted);
+    [[nodiscard]] segment::Link newest(Sequence wanted);
     [[nodiscard]] segment::Link before(segment::Link link, segment::FrameView frame,
                                        Sequence wanted);
 
@@ -53,6 +54,7 @@ private:
     /// last. Those between are found again by walking back from there.
     std::vector<segment::Link> beyond_;
     bool is_anchor_far_ = true;  // on a walk: the anchor may lie beyond what is wanted
+    segment::Link anchor_;       // an extent that is one
     // Of the pack looked at last.
     std::uint32_t pack_ = 0;
     std::uint64_t extents_end_ = 0;

@@ -47,6 +47,44 @@ const char* impossible_number(const index::CatalogRecord& record) {
     return nullptr;
 }
 
+/// Takes what the catalog says of names and segments into the table as it is decoded: of a million
+/// segments no list is made.
+class TableItems : public index::CatalogItems {
+public:
+    explicit TableItems(SegmentTable& table) : table_(table) {}
+
+    void expect_names(std::size_t count) override { table_.expect(count); }
+    const char* take(const segment::SpaceNamed& named) override {
+        if (!table_.restore(named)) return wrong_name;
+        SpaceState& space = *table_.find(named.space);
+        space.in_catalog = true;
+        space.first_position = durable_long_ago;
+        return nullptr;
+    }
+    const char* take(std::span<const segment::SegmentNameView> names) override {
+        return table_.restore(names) ? nullptr : wrong_name;
+    }
+    const char* take(std::span<const index::SegmentUpdate> segments) override {
+        for (const index::SegmentUpdate& update : segments) {
+            SegmentState* segment = table_.find(update.segment);
+            if (segment == nullptr) return "a segment that was never named";
+            segment->set_drained(update);
+            segment->last_sequence = update.last_sequence;
+            segment->last_position = update.last_position;
+            segment->first_timestamp = update.first_timestamp;
+            segment->first_position = durable_long_ago;
+        }
+        return nullptr;
+    }
+
+private:
+    static constexpr const char* wrong_name =
+        "a name that is known already, isn't the next one, or has no space";
+    static constexpr Position durable_long_ago = 1;  // so visible
+
+    SegmentTable& table_;
+};
+
 /// A file that keeps a store from being made.
 Error foreign(const std::string& name, StoreFile kind) {
     // Others too call a file metrics.json.
@@ -169,8 +207,9 @@ Result<std::vector<std::string>> Opening::unfinished_creation() {
 }
 
 Result<void> Opening::load() {
+    TableItems items(*engine_.table_);
     auto catalog = index::load_catalog(
-        disk_, [this](const index::CatalogRecord& record) { return apply(record); });
+        disk_, [this](const index::CatalogRecord& record) { return apply(record); }, items);
     if (!catalog) return catalog.error().code() == Errc::not_found ? no_catalog() : catalog.error();
     catalog_ = std::move(*catalog);
     engine_.identify(catalog_.store);
@@ -208,31 +247,13 @@ Error Opening::of_torn_catalog(Error error) const {
         index::catalog_name(catalog_.end.file), catalog_.end.offset, catalog_.torn_bytes));
 }
 
-const char* Opening::apply_names(const index::CatalogRecord& record) {
-    if (!engine_.table_->restore(record.names))
-        return "a name that is known already, isn't the next one, or has no space";
-    for (const segment::Change& change : record.names) {
-        if (const auto* named = std::get_if<segment::SpaceNamed>(&change)) {
-            SpaceState& space = *engine_.table_->find(named->space);
-            space.in_catalog = true;
-            space.first_position = 1;  // visible: it was durable long ago
-        }
-    }
+const char* Opening::check_names(const index::CatalogRecord& record) const {
     const bool are_next = record.next_space == engine_.table_->next_space() &&
                           record.next_segment == engine_.table_->next_segment();
     return are_next ? nullptr : "other names than it holds";
 }
 
-const char* Opening::apply_segments(const index::CatalogRecord& record) {
-    for (const index::SegmentUpdate& update : record.segments) {
-        SegmentState* segment = engine_.table_->find(update.segment);
-        if (segment == nullptr) return "a segment that was never named";
-        segment->set_drained(update);
-        segment->last_sequence = update.last_sequence;
-        segment->last_position = update.last_position;
-        segment->first_timestamp = update.first_timestamp;
-        segment->first_position = 1;  // visible: it was durable long ago
-    }
+const char* Opening::apply_places(const index::CatalogRecord& record) {
     for (const segment::Piece& piece : record.pieces) {
         SegmentState* segment = engine_.table_->find(piece.segment);
         if (segment == nullptr) return "a piece of a segment that was never named";
@@ -286,8 +307,8 @@ const char* Opening::apply_ids(const index::CatalogRecord& record) {
 
 Result<void> Opening::apply(const index::CatalogRecord& record) {
     const char* problem = impossible_number(record);
-    if (problem == nullptr) problem = apply_names(record);
-    if (problem == nullptr) problem = apply_segments(record);
+    if (problem == nullptr) problem = check_names(record);
+    if (problem == nullptr) problem = apply_places(record);
     if (problem == nullptr) problem = apply_consumers(record);
     if (problem == nullptr) problem = apply_leases(record);
     if (problem == nullptr) problem = apply_ids(record);

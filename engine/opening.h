@@ -23,8 +23,8 @@ private:
     [[nodiscard]] Result<void> load();
     [[nodiscard]] Error of_torn_catalog(Error error) const;
     [[nodiscard]] Result<void> apply(const index::CatalogRecord& record);
-    [[nodiscard]] const char* apply_names(const index::CatalogRecord& record);
-    [[nodiscard]] const char* apply_segments(const index::CatalogRecord& record);
+    [[nodiscard]] const char* check_names(const index::CatalogRecord& record) const;
+    [[nodiscard]] const char* apply_places(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_consumers(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_leases(const index::CatalogRecord& record);
     [[nodiscard]] const char* apply_ids(const index::CatalogRecord& record);

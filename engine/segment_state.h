@@ -1,12 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <boost/container_hash/hash.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <braid/types.hpp>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -53,6 +50,11 @@ struct SegmentState {
     Timestamp drained_timestamp;
     std::unique_ptr<std::vector<segment::Piece>> own_pieces;  ///< none for most segments
 
+    /// Asks the processor for all of it, for who goes through many.
+    void fetch() const noexcept {
+        const auto* at = reinterpret_cast<const char*>(this);
+        for (std::size_t line = 0; line < sizeof *this; line += 64) __builtin_prefetch(at + line);
+    }
     [[nodiscard]] std::string_view name() const noexcept { return NameStore::name(stored_name); }
     [[nodiscard]] Sequence drained_through() const noexcept {
         return drained_sequence.load(std::memory_order_acquire);
@@ -69,41 +71,6 @@ struct SegmentState {
     /// All that is drained of it, as the catalog has it.
     [[nodiscard]] index::SegmentUpdate drained() const noexcept;
     void set_drained(const index::SegmentUpdate& update) noexcept;
-};
-
-/// By its name: a segment of one space.
-struct SegmentNameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const noexcept {
-        return boost::hash<std::string_view>()(name);
-    }
-    std::size_t operator()(const SegmentState* segment) const noexcept {
-        return (*this)(segment->name());
-    }
-};
-struct SameSegmentName {
-    using is_transparent = void;
-    bool operator()(const SegmentState* left, const SegmentState* right) const noexcept {
-        return left->name() == right->name();
-    }
-    bool operator()(std::string_view name, const SegmentState* segment) const noexcept {
-        return name == segment->name();
-    }
-    bool operator()(const SegmentState* segment, std::string_view name) const noexcept {
-        return name == segment->name();
-    }
-};
-using SegmentsByName = boost::unordered_flat_set<SegmentState*, SegmentNameHash, SameSegmentName>;
-
-/// All that memory holds of a space.
-struct SpaceState {
-    std::string name;
-    SpaceId id;                ///< written once, as the segment's
-    Position first_position;   ///< likewise
-    bool in_catalog = false;   ///< the drain's
-    index::OrderTotals order;  ///< the drain's: records in all its sections, last block's checksum
-    Position trimmed_through;  ///< under the publish lock: the last position trimmed in it
-    SegmentsByName segments;   ///< under the table's lock
 };
 
 }  // namespace braid

@@ -1,6 +1,7 @@
 #include "engine/segment_table.h"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <mutex>
 
 namespace braid {
@@ -23,9 +24,21 @@ SpaceState* SegmentTable::Finder::space(std::string_view name) const {
     return found == table_.spaces_.end() ? nullptr : found->second;
 }
 
-SegmentState* SegmentTable::Finder::segment(const SpaceState& space, std::string_view name) const {
-    const auto found = space.segments.find(name);
-    return found == space.segments.end() ? nullptr : *found;
+void SegmentTable::Finder::find(std::span<Wanted> segments) const {
+    const SegmentPool& pool = table_.segment_states_;
+    for (Wanted& wanted : segments) {
+        wanted.hash = SegmentNames::hash(wanted.name);
+        wanted.space->segments.fetch(wanted.hash);
+    }
+    for (Wanted& wanted : segments) {
+        wanted.found = wanted.space->segments.guess(pool, wanted.hash);
+        if (wanted.found != nullptr) wanted.found->fetch();
+    }
+    for (const Wanted& wanted : segments)
+        if (wanted.found != nullptr) __builtin_prefetch(wanted.found->stored_name);
+    for (Wanted& wanted : segments)
+        if (wanted.found != nullptr && wanted.found->name() != wanted.name)
+            wanted.found = wanted.space->segments.find(pool, wanted.name, wanted.hash);
 }
 
 SpaceState* SegmentTable::find_space(std::string_view name, Position visible) const {
@@ -39,9 +52,8 @@ SegmentState* SegmentTable::find(std::string_view space, std::string_view segmen
     const std::shared_lock lock(mutex_);
     const auto in_space = spaces_.find(space);
     if (in_space == spaces_.end()) return nullptr;
-    const auto found = in_space->second->segments.find(segment);
-    if (found == in_space->second->segments.end()) return nullptr;
-    return is_visible(**found, visible) ? *found : nullptr;
+    SegmentState* found = find_in(*in_space->second, segment);
+    return found != nullptr && is_visible(*found, visible) ? found : nullptr;
 }
 
 SegmentState* SegmentTable::find(SegmentId id) const {
@@ -62,19 +74,24 @@ SpaceState& SegmentTable::make_space(std::string_view name) {
     return space;
 }
 
-SegmentState& SegmentTable::make_segment(SpaceState& space, std::string_view name) {
+SegmentState& SegmentTable::make_segment(SpaceState& space, std::string_view name,
+                                         std::uint32_t hash) {
+    space.segments.reserve(space.segments.size() + 1);
+    const char* stored = names_.add(name);
+    const std::uint32_t place = segment_states_.size();
     SegmentState& segment = segment_states_.add();
     segment.space = &space;
-    segment.stored_name = names_.add(name);
-    space.segments.insert(&segment);
+    segment.stored_name = stored;
+    space.segments.insert(hash, place);
     return segment;
 }
 
 SegmentState& SegmentTable::make(std::string_view space_name, std::string_view name) {
     const std::unique_lock lock(mutex_);
     SpaceState& space = make_space(space_name);
-    const auto found = space.segments.find(name);
-    return found != space.segments.end() ? **found : make_segment(space, name);
+    const std::uint32_t hash = SegmentNames::hash(name);
+    SegmentState* found = space.segments.find(segment_states_, name, hash);
+    return found != nullptr ? *found : make_segment(space, name, hash);
 }
 
 void SegmentTable::reserve_ids(std::size_t spaces, std::size_t segments) {
@@ -108,52 +125,42 @@ bool SegmentTable::restore_space(const segment::SpaceNamed& named) {
     return true;
 }
 
-bool SegmentTable::restore_segment(const segment::SegmentNamed& named) {
+bool SegmentTable::restore_segment(const segment::SegmentNameView& named, std::uint32_t hash) {
     SpaceState* space = at_id(spaces_by_id_, named.space.value);
-    if (space == nullptr || named.segment.value != segments_by_id_.size() + 1 ||
-        space->segments.contains(std::string_view(named.name)))
-        return false;
+    if (space == nullptr || named.segment.value != segments_by_id_.size() + 1) return false;
+    if (space->segments.find(segment_states_, named.name, hash) != nullptr) return false;
     segments_by_id_.reserve(named.segment.value);
-    SegmentState& segment = make_segment(*space, named.name);
+    SegmentState& segment = make_segment(*space, named.name, hash);
     segment.id = named.segment;
     segments_by_id_.set(named.segment.value, &segment);
     return true;
 }
 
-bool SegmentTable::restore_one(const segment::Change& change) {
-    if (const auto* space = std::get_if<segment::SpaceNamed>(&change)) return restore_space(*space);
-    if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
-        return restore_segment(*named);
-    return true;
-}
-
 bool SegmentTable::restore(const segment::Change& named) {
     const std::unique_lock lock(mutex_);
-    return restore_one(named);
+    if (const auto* space = std::get_if<segment::SpaceNamed>(&named)) return restore_space(*space);
+    const auto& [segment, space, name] = std::get<segment::SegmentNamed>(named);
+    return restore_segment({segment, space, name}, SegmentNames::hash(name));
 }
 
-bool SegmentTable::restore(const std::vector<segment::Change>& names) {
+bool SegmentTable::restore(std::span<const segment::SegmentNameView> names) {
     const std::unique_lock lock(mutex_);
-    bool reserved = false;
-    for (const segment::Change& change : names) {
-        // Spaces come before segments in the catalog.
-        if (!reserved && std::holds_alternative<segment::SegmentNamed>(change)) {
-            reserve_for(names);
-            reserved = true;
-        }
-        if (!restore_one(change)) return false;
+    boost::container::small_vector<std::uint32_t, 64> hashes;
+    for (const segment::SegmentNameView& named : names) {
+        hashes.push_back(SegmentNames::hash(named.name));
+        if (const SpaceState* space = at_id(spaces_by_id_, named.space.value))
+            space->segments.fetch(hashes.back());
     }
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (!restore_segment(names[i], hashes[i])) return false;
     return true;
 }
 
-void SegmentTable::reserve_for(const std::vector<segment::Change>& names) {
-    boost::unordered_flat_map<std::uint64_t, std::size_t> segments;  // by space
-    for (const segment::Change& change : names)
-        if (const auto* named = std::get_if<segment::SegmentNamed>(&change))
-            ++segments[named->space.value];
-    for (const auto& [id, count] : segments)
-        if (SpaceState* space = at_id(spaces_by_id_, id))
-            space->segments.reserve(space->segments.size() + count);
+void SegmentTable::expect(std::size_t segments) {
+    const std::unique_lock lock(mutex_);
+    segments_by_id_.reserve(segments_by_id_.size() + segments);
+    if (spaces_by_id_.size() == 1)
+        space_states_.front().segments.reserve(space_states_.front().segments.size() + segments);
 }
 
 SpaceId SegmentTable::next_space() const {
@@ -201,8 +208,9 @@ std::vector<const SegmentState*> SegmentTable::segments_of(std::string_view spac
         const std::shared_lock lock(mutex_);
         const auto found = spaces_.find(space);
         if (found == spaces_.end()) return segments;
-        for (const SegmentState* segment : found->second->segments)
-            if (is_visible(*segment, visible)) segments.push_back(segment);
+        found->second->segments.for_each(segment_states_, [&](const SegmentState& segment) {
+            if (is_visible(segment, visible)) segments.push_back(&segment);
+        });
     }
     std::sort(segments.begin(), segments.end(),
               [](const auto* left, const auto* right) { return left->name() < right->name(); });
@@ -220,13 +228,9 @@ std::uint64_t SegmentTable::visible_segments(Position visible) const {
 std::uint64_t SegmentTable::segment_bytes() const {
     const std::uint64_t listing = listing_.bytes();
     const std::shared_lock lock(mutex_);
-    // A set of n places has a byte for each, one for each 15, and the pointers.
-    std::uint64_t sets = 0;
-    for (const SpaceState& space : space_states_) {
-        const std::uint64_t places = space.segments.bucket_count();
-        sets += places * sizeof(SegmentState*) + places + places / 15;
-    }
-    return segment_states_.bytes() + names_.bytes() + sets + segments_by_id_.bytes() + listing;
+    std::uint64_t by_name = 0;
+    for (const SpaceState& space : space_states_) by_name += space.segments.bytes();
+    return segment_states_.bytes() + names_.bytes() + by_name + segments_by_id_.bytes() + listing;
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {

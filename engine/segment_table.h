@@ -4,6 +4,7 @@
 #include <braid/types.hpp>
 #include <deque>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +12,7 @@
 #include "engine/id_table.h"
 #include "engine/name_store.h"
 #include "engine/segment_listing.h"
-#include "engine/segment_state.h"
-#include "engine/state_pool.h"
+#include "engine/space_state.h"
 #include "segment/change.h"
 
 namespace braid {
@@ -22,12 +22,21 @@ namespace braid {
 /// missing. Any thread.
 class SegmentTable {
 public:
-    /// Finds one name after the other under one lock.
+    /// A segment that is looked for, and then the one that was found, or nullptr.
+    struct Wanted {
+        const SpaceState* space = nullptr;
+        std::string_view name;
+        std::uint32_t hash = 0;
+        SegmentState* found = nullptr;
+    };
+    /// Finds names under one lock.
     class Finder {
     public:
         explicit Finder(const SegmentTable& table) : table_(table), lock_(table.mutex_) {}
         [[nodiscard]] SpaceState* space(std::string_view name) const;
-        [[nodiscard]] SegmentState* segment(const SpaceState& space, std::string_view name) const;
+        /// Many at a time, so that the processor fetches what belongs to one while it looks at
+        /// another: of a million segments each is a miss of its caches, several times.
+        void find(std::span<Wanted> segments) const;
 
     private:
         const SegmentTable& table_;
@@ -51,8 +60,11 @@ public:
     /// From the catalog or the log, before the store is shared: a name with its id. False if the id
     /// isn't the next one, the name is taken or the space unknown.
     [[nodiscard]] bool restore(const segment::Change& named);
-    /// The same of many at once; changes that name nothing are passed over.
-    [[nodiscard]] bool restore(const std::vector<segment::Change>& names);
+    /// The same of some at once.
+    [[nodiscard]] bool restore(std::span<const segment::SegmentNameView> names);
+    /// Makes room for so many segments more, of the space if there is just one, so that what is
+    /// restored next isn't moved while it grows.
+    void expect(std::size_t segments);
 
     [[nodiscard]] SpaceId next_space() const;
     [[nodiscard]] SegmentId next_segment() const;
@@ -77,16 +89,17 @@ public:
 private:
     // Under the lock.
     SpaceState& make_space(std::string_view name);
-    SegmentState& make_segment(SpaceState& space, std::string_view name);
+    SegmentState& make_segment(SpaceState& space, std::string_view name, std::uint32_t hash);
+    [[nodiscard]] SegmentState* find_in(const SpaceState& space, std::string_view name) const {
+        return space.segments.find(segment_states_, name, SegmentNames::hash(name));
+    }
     [[nodiscard]] bool restore_space(const segment::SpaceNamed& named);
-    [[nodiscard]] bool restore_segment(const segment::SegmentNamed& named);
-    [[nodiscard]] bool restore_one(const segment::Change& change);
-    void reserve_for(const std::vector<segment::Change>& names);
+    [[nodiscard]] bool restore_segment(const segment::SegmentNameView& named, std::uint32_t hash);
 
     mutable SegmentListing listing_;
     mutable std::shared_mutex mutex_;  // of everything below
     std::deque<SpaceState> space_states_;
-    StatePool<SegmentState> segment_states_;
+    SegmentPool segment_states_;
     NameStore names_;
     boost::unordered_flat_map<std::string_view, SpaceState*> spaces_;
     std::vector<SpaceState*> spaces_by_id_;  // id − 1

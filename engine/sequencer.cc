@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "segment/change.h"
@@ -70,14 +71,26 @@ ConsumerChange consumer_change(const segment::Change& change) {
 }  // namespace
 
 void Sequencer::resolve(TransactionBody& body) const {
+    constexpr std::size_t at_a_time = 32;
+    std::array<SegmentTable::Wanted, at_a_time> wanted;
+    std::array<TransactionBody::Target*, at_a_time> of;
+    std::size_t count = 0;
     std::optional<SegmentTable::Finder> finder;
+    const auto find = [&] {
+        finder->find(std::span(wanted).first(count));
+        for (std::size_t i = 0; i < count; ++i) of[i]->state = wanted[i].found;
+        count = 0;
+    };
     for (TransactionBody::Target& target : body.targets()) {
         if (target.state != nullptr) continue;
         if (!finder) finder.emplace(table_);
         if (target.in_space == nullptr) target.in_space = finder->space(target.space);
-        if (target.in_space != nullptr)
-            target.state = finder->segment(*target.in_space, target.segment);
+        if (target.in_space == nullptr) continue;
+        of[count] = &target;
+        wanted[count++] = {target.in_space, target.segment};
+        if (count == at_a_time) find();
     }
+    if (count != 0) find();
 }
 
 void Sequencer::judge_segments(const TransactionBody& body,

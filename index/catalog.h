@@ -3,6 +3,7 @@
 #include <boost/endian/buffers.hpp>
 #include <braid/result.hpp>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -162,6 +163,23 @@ enum class CatalogEntryType : std::uint64_t {
 void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& out);
 [[nodiscard]] Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body);
 
+/// Takes what a record may have a million of, some at a time and in their order, where no list of
+/// them is wanted. Views live as long as the call. Each returns why they can't be taken, or
+/// nullptr.
+class CatalogItems {
+public:
+    virtual ~CatalogItems() = default;
+    /// Before a record's first segment is named, its spaces being named already: so many are.
+    virtual void expect_names(std::size_t count) = 0;
+    [[nodiscard]] virtual const char* take(const segment::SpaceNamed& space) = 0;
+    [[nodiscard]] virtual const char* take(std::span<const segment::SegmentNameView> names) = 0;
+    [[nodiscard]] virtual const char* take(std::span<const SegmentUpdate> segments) = 0;
+};
+/// The same, but `items` takes the names and the segments, and the record's lists of them are
+/// empty. After an error some were taken.
+[[nodiscard]] Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body,
+                                                        CatalogItems& items);
+
 [[nodiscard]] std::string catalog_name(std::uint64_t number);
 
 /// Where the next record goes.
@@ -195,6 +213,10 @@ struct LoadedCatalog {
 /// the snapshot; a bad last one is torn. Blocks.
 [[nodiscard]] Result<LoadedCatalog> load_catalog(
     io::Disk& disk, const std::function<Result<void>(const CatalogRecord&)>& apply);
+/// The same, and `items` takes each record's names and segments before `apply` gets the rest.
+[[nodiscard]] Result<LoadedCatalog> load_catalog(
+    io::Disk& disk, const std::function<Result<void>(const CatalogRecord&)>& apply,
+    CatalogItems& items);
 
 /// The bytes of the next record, to be written at `end.offset`; moves `end` behind it.
 [[nodiscard]] std::vector<std::byte> encode_catalog_record(const CatalogRecord& record,

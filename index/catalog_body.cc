@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "index/catalog.h"
 #include "segment/encoding.h"
@@ -14,6 +17,7 @@ using segment::ByteReader;
 using segment::ByteWriter;
 using segment::Link;
 using segment::Piece;
+using segment::put_varint;
 using segment::unzigzag;
 using segment::zigzag;
 
@@ -140,28 +144,31 @@ AnchorForm anchor_form(const SegmentUpdate& update) {
 
 // Each number less the item's before it: segments drained together lie close to each other in id,
 // position, time and place. Differences wrap around, so any numbers come back as they were.
+/// Most numbers of a segment.
+constexpr std::size_t segment_numbers_max = 9;
+
 void encode_segments(const std::vector<SegmentUpdate>& updates, std::vector<std::byte>& out) {
     ByteWriter writer(out);
     SegmentUpdate before;
     for (const SegmentUpdate& update : updates) {
         const AnchorForm form = anchor_form(update);
-        writer.varint(zigzag(update.segment - before.segment));
-        writer.varint(update.last_sequence.value);
-        writer.varint(zigzag(update.last_position - before.last_position));
-        writer.varint(zigzag(update.last_timestamp - before.last_timestamp));
-        writer.varint(zigzag(update.last_timestamp - update.first_timestamp));
-        writer.varint(zigzag(update.head.word() - before.head.word()));
-        writer.varint(std::uint64_t{update.extents_since_anchor} << 2 |
-                      static_cast<std::uint64_t>(form));
+        std::array<std::byte, segment_numbers_max * segment::varint_bytes_max> encoded;
+        std::byte* at = encoded.data();
+        at = put_varint(at, zigzag(update.segment - before.segment));
+        at = put_varint(at, update.last_sequence.value);
+        at = put_varint(at, zigzag(update.last_position - before.last_position));
+        at = put_varint(at, zigzag(update.last_timestamp - before.last_timestamp));
+        at = put_varint(at, zigzag(update.last_timestamp - update.first_timestamp));
+        at = put_varint(at, zigzag(update.head.word() - before.head.word()));
+        at = put_varint(
+            at, std::uint64_t{update.extents_since_anchor} << 2 | static_cast<std::uint64_t>(form));
         if (form == AnchorForm::other)
-            writer.varint(zigzag(update.head.word() - update.anchor.word()));
-        writer.varint(update.files);
+            at = put_varint(at, zigzag(update.head.word() - update.anchor.word()));
+        at = put_varint(at, update.files);
+        writer.bytes(Bytes(encoded.data(), at));
         before = update;
     }
 }
-
-/// A byte at least for each of a segment's numbers.
-constexpr std::size_t segment_bytes_min = 8;
 
 SegmentUpdate decode_segment(ByteReader& reader, const SegmentUpdate& before, bool& sound) {
     SegmentUpdate update;
@@ -181,16 +188,23 @@ SegmentUpdate decode_segment(ByteReader& reader, const SegmentUpdate& before, bo
     return update;
 }
 
-bool decode_segments(Bytes content, std::vector<SegmentUpdate>& updates) {
+/// Hands them on so many at a time.
+constexpr std::size_t items_at_once = 64;
+
+/// nullopt where they can't be decoded, or else what `items` says of them.
+std::optional<const char*> decode_segments(Bytes content, CatalogItems& items) {
     ByteReader reader(content);
+    std::array<SegmentUpdate, items_at_once> updates;
     SegmentUpdate before;
     bool sound = true;
-    updates.reserve(updates.size() + content.size() / segment_bytes_min);
-    while (sound && !reader.failed() && !reader.left().empty()) {
-        before = decode_segment(reader, before, sound);
-        updates.push_back(before);
+    while (!reader.left().empty()) {
+        std::size_t count = 0;
+        for (; count < updates.size() && !reader.left().empty(); ++count)
+            before = updates[count] = decode_segment(reader, before, sound);
+        if (!sound || reader.failed()) return std::nullopt;
+        if (const char* problem = items.take(std::span(updates).first(count))) return problem;
     }
-    return sound && reader.finished();
+    return nullptr;
 }
 
 void encode_sections(const std::vector<OrderSection>& sections, std::vector<std::byte>& out) {
@@ -370,15 +384,7 @@ bool decode_noted(Bytes content, std::vector<NotedTransaction>& noted) {
     return reader.finished();
 }
 
-Result<void> decode_name(segment::ItemType type, Bytes content, CatalogRecord& record) {
-    auto change = segment::decode_change_body(type, content);
-    if (!change) return change.error().within("catalog record");
-    record.names.push_back(*std::move(change));
-    return {};
-}
-
-/// How many entries give names. A snapshot has one for each segment: a list that grows to a million
-/// copies all of them twice, into memory that wasn't touched before.
+/// How many entries give names, so that room for them can be made once.
 std::size_t count_names(Bytes body) {
     std::size_t names = 0;
     ByteReader reader(body);
@@ -386,9 +392,7 @@ std::size_t count_names(Bytes body) {
         const auto type = static_cast<CatalogEntryType>(reader.varint());
         const std::uint64_t length = reader.varint();
         const Bytes content = reader.bytes(length);
-        if (!content.empty() &&
-            (type == CatalogEntryType::space_named || type == CatalogEntryType::segment_named))
-            ++names;
+        if (!content.empty() && type == CatalogEntryType::segment_named) ++names;
     }
     return names;
 }
@@ -398,40 +402,124 @@ Result<void> sound_or(bool sound, const char* what) {
     return corrupt(what);
 }
 
-Result<void> decode_entry(std::uint64_t type, Bytes content, CatalogRecord& record) {
-    switch (static_cast<CatalogEntryType>(type)) {
-        case CatalogEntryType::counters:
-            return sound_or(decode_counters(content, record), "the counters");
-        case CatalogEntryType::space_named:
-            return decode_name(segment::ItemType::space_named, content, record);
-        case CatalogEntryType::segment_named:
-            return decode_name(segment::ItemType::segment_named, content, record);
-        case CatalogEntryType::pack:
-            return sound_or(decode_pack(content, record.packs), "a pack");
-        case CatalogEntryType::piece:
-            return sound_or(decode_piece(content, record.pieces), "a piece");
-        case CatalogEntryType::segments:
-            return sound_or(decode_segments(content, record.segments), "the segments");
-        case CatalogEntryType::sections:
-            return sound_or(decode_sections(content, record.sections), "the order sections");
-        case CatalogEntryType::trims:
-            return sound_or(decode_trims(content, record.trims), "the trims");
-        case CatalogEntryType::pack_trims:
-            return sound_or(decode_pack_trims(content, record.pack_trims), "the packs' trims");
-        case CatalogEntryType::consumers:
-            return sound_or(decode_consumers(content, record.consumers), "the consumers");
-        case CatalogEntryType::leases:
-            return sound_or(decode_leases(content, record.leases), "the leases");
-        case CatalogEntryType::noted:
-            return sound_or(decode_noted(content, record.noted), "the transactions' ids");
-        default:
-            return Error(
-                Errc::unsupported_version,
-                fmt::format("catalog record: an entry of type {}, which this version of Braid "
-                            "doesn't know",
-                            type));
-    }
+Result<void> taken_or(const char* problem) {
+    if (problem == nullptr) return {};
+    return Error(Errc::corrupt, fmt::format("the catalog speaks of {}", problem));
 }
+
+/// Takes a body apart, into a record and what is handed on in its place.
+class BodyDecoder {
+public:
+    BodyDecoder(CatalogRecord& record, CatalogItems& items) : record_(record), items_(items) {}
+
+    Result<void> decode(Bytes body) {
+        body_ = body;
+        ByteReader reader(body);
+        std::size_t counters = 0;
+        while (!reader.failed() && !reader.left().empty()) {
+            const std::uint64_t type = reader.varint();
+            const std::uint64_t length = reader.varint();
+            const Bytes content = reader.bytes(length);
+            if (reader.failed()) break;
+            if (auto decoded = decode_any(static_cast<CatalogEntryType>(type), content); !decoded)
+                return decoded;
+            if (static_cast<CatalogEntryType>(type) == CatalogEntryType::counters) ++counters;
+        }
+        if (!reader.finished()) return corrupt("an entry's type and length");
+        if (counters != 1) return corrupt("the counters, which must be there once,");
+        return hand_names_on();
+    }
+
+private:
+    Result<void> decode_any(CatalogEntryType type, Bytes content) {
+        if (type == CatalogEntryType::segment_named) return decode_segment_name(content);
+        if (auto handed = hand_names_on(); !handed) return handed;
+        if (type == CatalogEntryType::space_named) return decode_space_name(content);
+        if (type != CatalogEntryType::segments) return decode_entry(type, content);
+        const auto problem = decode_segments(content, items_);
+        return problem ? taken_or(*problem) : corrupt("the segments");
+    }
+
+    Result<void> decode_space_name(Bytes content) {
+        auto change = segment::decode_change_body(segment::ItemType::space_named, content);
+        if (!change) return change.error().within("catalog record");
+        return taken_or(items_.take(std::get<segment::SpaceNamed>(*change)));
+    }
+
+    Result<void> decode_segment_name(Bytes content) {
+        auto named = segment::decode_segment_name(content);
+        if (!named) return named.error().within("catalog record");
+        names_[names_count_++] = *named;
+        return names_count_ == names_.size() ? hand_names_on() : Result<void>();
+    }
+
+    Result<void> hand_names_on() {
+        if (names_count_ == 0) return {};
+        if (!std::exchange(names_expected_, true)) items_.expect_names(count_names(body_));
+        const auto names = std::span(names_).first(std::exchange(names_count_, 0));
+        return taken_or(items_.take(std::span<const segment::SegmentNameView>(names)));
+    }
+
+    Result<void> decode_entry(CatalogEntryType type, Bytes content) {
+        switch (type) {
+            case CatalogEntryType::counters:
+                return sound_or(decode_counters(content, record_), "the counters");
+            case CatalogEntryType::pack:
+                return sound_or(decode_pack(content, record_.packs), "a pack");
+            case CatalogEntryType::piece:
+                return sound_or(decode_piece(content, record_.pieces), "a piece");
+            case CatalogEntryType::sections:
+                return sound_or(decode_sections(content, record_.sections), "the order sections");
+            case CatalogEntryType::trims:
+                return sound_or(decode_trims(content, record_.trims), "the trims");
+            case CatalogEntryType::pack_trims:
+                return sound_or(decode_pack_trims(content, record_.pack_trims), "the packs' trims");
+            case CatalogEntryType::consumers:
+                return sound_or(decode_consumers(content, record_.consumers), "the consumers");
+            case CatalogEntryType::leases:
+                return sound_or(decode_leases(content, record_.leases), "the leases");
+            case CatalogEntryType::noted:
+                return sound_or(decode_noted(content, record_.noted), "the transactions' ids");
+            default:
+                return Error(
+                    Errc::unsupported_version,
+                    fmt::format("catalog record: an entry of type {}, which this version of Braid "
+                                "doesn't know",
+                                static_cast<std::uint64_t>(type)));
+        }
+    }
+
+    CatalogRecord& record_;
+    CatalogItems& items_;
+    Bytes body_;
+    bool names_expected_ = false;
+    std::array<segment::SegmentNameView, items_at_once> names_;
+    std::size_t names_count_ = 0;
+};
+
+/// Puts everything into the record.
+class RecordLists : public CatalogItems {
+public:
+    explicit RecordLists(CatalogRecord& record) : record_(record) {}
+
+    void expect_names(std::size_t count) override { record_.names.reserve(count + 1); }
+    const char* take(const segment::SpaceNamed& space) override {
+        record_.names.push_back(space);
+        return nullptr;
+    }
+    const char* take(std::span<const segment::SegmentNameView> names) override {
+        for (const auto& [segment, space, name] : names)
+            record_.names.push_back(segment::SegmentNamed{segment, space, std::string(name)});
+        return nullptr;
+    }
+    const char* take(std::span<const SegmentUpdate> segments) override {
+        record_.segments.insert(record_.segments.end(), segments.begin(), segments.end());
+        return nullptr;
+    }
+
+private:
+    CatalogRecord& record_;
+};
 
 CatalogEntryType name_type(const segment::Change& change) {
     return segment::change_type(change) == segment::ItemType::space_named
@@ -471,22 +559,18 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
         entries.add(CatalogEntryType::noted, [&](Out& to) { encode_noted(record.noted, to); });
 }
 
+Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body, CatalogItems& items) {
+    CatalogRecord record;
+    record.kind = kind;
+    if (auto decoded = BodyDecoder(record, items).decode(body); !decoded) return decoded.error();
+    return record;
+}
+
 Result<CatalogRecord> decode_catalog_body(CatalogRecordKind kind, Bytes body) {
     CatalogRecord record;
     record.kind = kind;
-    record.names.reserve(count_names(body));
-    ByteReader reader(body);
-    std::size_t counters = 0;
-    while (!reader.failed() && !reader.left().empty()) {
-        const std::uint64_t type = reader.varint();
-        const std::uint64_t length = reader.varint();
-        const Bytes content = reader.bytes(length);
-        if (reader.failed()) break;
-        if (auto decoded = decode_entry(type, content, record); !decoded) return decoded.error();
-        if (static_cast<CatalogEntryType>(type) == CatalogEntryType::counters) ++counters;
-    }
-    if (!reader.finished()) return corrupt("an entry's type and length");
-    if (counters != 1) return corrupt("the counters, which must be there once,");
+    RecordLists lists(record);
+    if (auto decoded = BodyDecoder(record, lists).decode(body); !decoded) return decoded.error();
     return record;
 }
 

@@ -63,8 +63,12 @@ Result<void> check_identity(CatalogFile& file) {
 // Goes through the records of one file.
 class Loader {
 public:
-    Loader(const CatalogFile& file, const std::function<Result<void>(const CatalogRecord&)>& apply)
-        : file_(file), apply_(apply), seed_(catalog_seed(file.identity.store, file.number)) {
+    Loader(const CatalogFile& file, const std::function<Result<void>(const CatalogRecord&)>& apply,
+           CatalogItems* items)
+        : file_(file),
+          apply_(apply),
+          items_(items),
+          seed_(catalog_seed(file.identity.store, file.number)) {
         loaded_.store = file.identity.store;
         loaded_.end.file = file.number;
         loaded_.end.offset = file.identity.header_bytes;
@@ -150,7 +154,8 @@ private:
         const auto place = [this] {
             return fmt::format("{} at offset {}", file_.name, loaded_.end.offset);
         };
-        auto record = decode_catalog_body(kind, body);
+        auto record = items_ != nullptr ? decode_catalog_body(kind, body, *items_)
+                                        : decode_catalog_body(kind, body);
         if (!record) return record.error().within(place());
         auto applied = apply_(*record);
         if (!applied) return applied.error().within(place());
@@ -172,19 +177,32 @@ private:
 
     const CatalogFile& file_;
     const std::function<Result<void>(const CatalogRecord&)>& apply_;
+    CatalogItems* items_;  // nullptr: all stays in the record
     std::uint64_t seed_;
     bool first_ = true;
     LoadedCatalog loaded_;
 };
 
+Result<LoadedCatalog> load(io::Disk& disk,
+                           const std::function<Result<void>(const CatalogRecord&)>& apply,
+                           CatalogItems* items) {
+    auto file = read_newest(disk);
+    if (!file) return file.error();
+    if (auto identity = check_identity(*file); !identity) return identity.error();
+    return Loader(*file, apply, items).load();
+}
+
 }  // namespace
 
 Result<LoadedCatalog> load_catalog(io::Disk& disk,
                                    const std::function<Result<void>(const CatalogRecord&)>& apply) {
-    auto file = read_newest(disk);
-    if (!file) return file.error();
-    if (auto identity = check_identity(*file); !identity) return identity.error();
-    return Loader(*file, apply).load();
+    return load(disk, apply, nullptr);
+}
+
+Result<LoadedCatalog> load_catalog(io::Disk& disk,
+                                   const std::function<Result<void>(const CatalogRecord&)>& apply,
+                                   CatalogItems& items) {
+    return load(disk, apply, &items);
 }
 
 }  // namespace braid::index

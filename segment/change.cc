@@ -31,16 +31,6 @@ Result<Change> decode_space_named(ByteReader& reader) {
     return Change(SpaceNamed{space, std::string(name)});
 }
 
-Result<Change> decode_segment_named(ByteReader& reader) {
-    const SegmentId segment = reader.varint();
-    const SpaceId space = reader.varint();
-    const std::string_view name = reader.text();
-    if (!reader.finished()) return bad_body("the naming of a segment can't be decoded");
-    if (segment.value == 0 || space.value == 0 || !is_name(name))
-        return bad_body("a segment's id, space or name is out of bounds");
-    return Change(SegmentNamed{segment, space, std::string(name)});
-}
-
 Result<Change> decode_consumer_moved(ByteReader& reader) {
     const std::string_view consumer = reader.text();
     const std::string_view space = reader.text();
@@ -159,10 +149,23 @@ void encode_change_body(const Change& change, std::vector<std::byte>& out) {
     std::visit(EncodeBody{ByteWriter(out)}, change);
 }
 
+Result<SegmentNameView> decode_segment_name(Bytes body) {
+    ByteReader reader(body);
+    const SegmentNameView named{reader.varint(), reader.varint(), reader.text()};
+    if (!reader.finished()) return bad_body("the naming of a segment can't be decoded");
+    if (named.segment.value == 0 || named.space.value == 0 || !is_name(named.name))
+        return bad_body("a segment's id, space or name is out of bounds");
+    return named;
+}
+
 Result<Change> decode_change_body(ItemType type, Bytes body) {
     ByteReader reader(body);
     if (type == ItemType::space_named) return decode_space_named(reader);
-    if (type == ItemType::segment_named) return decode_segment_named(reader);
+    if (type == ItemType::segment_named) {
+        const auto named = decode_segment_name(body);
+        if (!named) return named.error();
+        return Change(SegmentNamed{named->segment, named->space, std::string(named->name)});
+    }
     if (type == ItemType::consumer_moved) return decode_consumer_moved(reader);
     if (type == ItemType::transaction_noted) return decode_transaction_noted(reader);
     if (type == ItemType::consumer_taken) return decode_named<ConsumerTaken>(reader);

@@ -34,6 +34,12 @@ struct SegmentNamed {
     std::string name;
     bool operator==(const SegmentNamed&) const = default;
 };
+/// The same, the name where it stands: a view into the body.
+struct SegmentNameView {
+    SegmentId segment;
+    SpaceId space;
+    std::string_view name;
+};
 /// A consumer's cursor in one source was set; body: text consumer, text space, text segment, varint
 /// position. Without a space the source is the whole store, without a segment the whole space.
 struct ConsumerMoved {
@@ -75,6 +81,9 @@ struct LeaseReleased {
 };
 using Change = std::variant<SpaceNamed, SegmentNamed, ConsumerMoved, ConsumerTaken, ConsumerDeleted,
                             TransactionNoted, LeaseGranted, LeaseReleased>;
+
+/// The body of a SegmentNamed, nothing of it copied.
+[[nodiscard]] Result<SegmentNameView> decode_segment_name(Bytes body);
 
 /// Whether this can be the name of anything.
 [[nodiscard]] bool is_name(std::string_view name) noexcept;

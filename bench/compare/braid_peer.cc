@@ -14,9 +14,8 @@ constexpr std::uint64_t in_flight_max = 16'384;
 
 class BraidSession : public Session {
 public:
-    BraidSession(braid::Store& store, const std::vector<std::string>& names, bool durable)
+    BraidSession(braid::Store& store, bool durable)
         : transaction_(store.begin()),
-          names_(names),
           durability_(durable ? braid::Durability::durable : braid::Durability::buffered) {}
 
     void commit(std::span<const Append> appends) override {
@@ -27,12 +26,11 @@ public:
 protected:
     void fill(std::span<const Append> appends) {
         for (const Append& append : appends)
-            transaction_.append(space, names_[append.segment], append.payload);
+            transaction_.append(space, SegmentName(append.segment), append.payload);
     }
     braid::Transaction transaction_;
 
 private:
-    const std::vector<std::string>& names_;
     braid::Durability durability_;
 };
 
@@ -70,21 +68,18 @@ public:
     BraidPeer(const Setup& setup, braid::CommitPath path)
         : durable_(setup.durable),
           store_(must(braid::Store::open(
-              setup.directory, {.create = true, .io = io_asked(), .commit_path = path}))) {
-        for (std::uint32_t segment = 0; segment < setup.segments; ++segment)
-            names_.push_back(segment_name(segment));
-    }
+              setup.directory, {.create = true, .io = io_asked(), .commit_path = path}))) {}
     std::unique_ptr<Session> session() override {
-        return std::make_unique<BraidSession>(store_, names_, durable_);
+        return std::make_unique<BraidSession>(store_, durable_);
     }
     std::unique_ptr<Session> async_session() override {
-        return std::make_unique<BraidAsyncSession>(store_, names_, durable_);
+        return std::make_unique<BraidAsyncSession>(store_, durable_);
     }
     /// It flushes by itself, every 10 ms.
     void flush() override {}
     unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
         auto reader =
-            store_.read_segment(space, names_[segment], {.from = sequence, .to = sequence});
+            store_.read_segment(space, SegmentName(segment), {.from = sequence, .to = sequence});
         const auto* entry = reader.next();
         if (entry == nullptr) give_up("braid: an entry is missing");
         if (!*entry) give_up(entry->error().message());
@@ -94,7 +89,6 @@ public:
 private:
     bool durable_;
     braid::Store store_;
-    std::vector<std::string> names_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,7 +69,18 @@ PeerKind lmdb_peer();
 PeerKind rocksdb_peer();
 PeerKind sqlite_peer();
 
-/// "segment-000000" and so on: what Braid calls the run's segments.
-std::string segment_name(std::uint32_t segment);
+/// "segment-00000000" and so on: what Braid calls the run's segments. Made where it is needed, as
+/// the peers' keys are: to fetch one of a million kept names would take longer.
+class SegmentName {
+public:
+    explicit SegmentName(std::uint32_t segment) {
+        for (std::size_t at = text_.size(); at > 8; segment /= 10)
+            text_[--at] = static_cast<char>('0' + segment % 10);
+    }
+    operator std::string_view() const { return {text_.data(), text_.size()}; }
+
+private:
+    std::array<char, 16> text_{'s', 'e', 'g', 'm', 'e', 'n', 't', '-'};
+};
 
 }  // namespace bench

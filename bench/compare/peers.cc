@@ -5,10 +5,6 @@
 
 namespace bench {
 
-std::string segment_name(std::uint32_t segment) {
-    return fmt::format("segment-{:06}", segment);
-}
-
 unsigned Peer::get(std::uint32_t, std::uint64_t) {
     give_up("this peer can't be asked for a record here");
 }

@@ -12,10 +12,10 @@ namespace {
 TEST_CASE("memory: an idle segment with a name of 16 bytes takes at most 200 bytes") {
     for (const std::uint64_t segments : {50'000, 61'000, 80'000, 100'000, 122'000}) {
         SegmentTable table;
-        std::vector<segment::Change> names{segment::SpaceNamed{1, "orders"}};
+        REQUIRE(table.restore(segment::SpaceNamed{1, "orders"}));
+        table.expect(segments);
         for (std::uint64_t id = 1; id <= segments; ++id)
-            names.push_back(segment::SegmentNamed{id, 1, fmt::format("segment-{:08}", id)});
-        REQUIRE(table.restore(names));
+            REQUIRE(table.restore(segment::SegmentNamed{id, 1, fmt::format("segment-{:08}", id)}));
         MESSAGE(segments, " segments: ", table.segment_bytes() / segments, " bytes each");
         CHECK(table.segment_bytes() <= 200 * segments);
     }
