@@ -114,10 +114,11 @@ struct FrameSteps {
     }
     /// The next one of plain records.
     const Result<Entry>* take() noexcept {
-        constexpr std::size_t ahead = 2048;  // bytes, soon to be read
+        constexpr std::size_t ahead = 1024;  // bytes, soon to be read
         const std::size_t begin = at == 0 ? 0 : end_of(at - 1);
         const std::byte* record = records + begin;
         __builtin_prefetch(record + ahead);
+        __builtin_prefetch(record + ahead + 64);
         entry->payload = Bytes(record, end_of(at) - begin);
         entry->sequence = first_sequence + at;
         entry->position = first_position + at;
