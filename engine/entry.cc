@@ -16,17 +16,19 @@ std::uint64_t take_varint(const std::byte*& at) {
     }
 }
 
-/// The same entry, its views into another copy of its record.
-Entry moved_to(Bytes record, const Entry& entry) {
+/// The entry's bytes as they lie: encoded metadata, and behind it the payload.
+Bytes record_of(const Entry& entry) {
+    const std::byte* begin =
+        entry.metadata.empty() ? entry.payload.data() : entry.metadata.encoded();
+    return {begin, entry.payload.data() + entry.payload.size()};
+}
+
+/// The same entry, its views into another copy of its record, which ends where the payload does.
+Entry moved_to(Bytes copy, const Entry& entry) {
     Entry moved = entry;
-    moved.record = record;
+    const Bytes record = copy.last(record_of(entry).size());
     moved.payload = record.last(entry.payload.size());
-    if (!entry.metadata.empty()) {
-        // The metadata lies in the record before the payload: as far from its end as before.
-        const std::byte* encoded = entry.metadata.encoded();
-        moved.metadata =
-            Metadata(record.data() + (encoded - entry.record.data()), entry.metadata.size());
-    }
+    if (!entry.metadata.empty()) moved.metadata = Metadata(record.data(), entry.metadata.size());
     return moved;
 }
 
@@ -74,6 +76,7 @@ KeptEntry Entry::keep() const {
 }
 
 KeptEntry Entry::copy() const {
+    const Bytes record = record_of(*this);
     auto memory = std::make_shared<std::vector<std::byte>>(record.begin(), record.end());
     return {moved_to(*memory, *this), memory};
 }

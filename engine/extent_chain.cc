@@ -9,7 +9,7 @@ using segment::Link;
 
 ExtentChain::Extent ExtentChain::find(Sequence wanted) {
     if (next_)
-        if (const Extent next = take(next_, wanted); next.pin != nullptr) return next;
+        if (const Extent next = take(next_, wanted); next.file != nullptr) return next;
     constexpr std::size_t long_walk = 4;
     boost::container::small_vector<ExtentHints::Hint, 2 * long_walk> passed;
     is_anchor_far_ = true;
@@ -93,13 +93,14 @@ ExtentChain::Extent ExtentChain::take(Link link, Sequence wanted) {
         return {};
     const std::uint64_t offset = link.offset() + segment::extent_header_bytes;
     if (file_->walk.verify(frame, offset, store_seed_) != nullptr) return {};
-    if (backward_) {
-        const segment::ExtentLinks links = segment::extent_links(frame);
-        if (links.sound && links.previous < link) next_ = links.previous;
-    } else if (offset + frame.padded_length() < extents_end_) {
-        next_ = Link(pack_, offset + frame.padded_length());
+    const std::uint64_t behind = offset + frame.padded_length() + segment::extent_header_bytes;
+    if (!backward_) {
+        next_ = link_to(behind);
+        return {frame, file_, next_ ? behind : 0, extents_end_};
     }
-    return {frame, &file_->stored.pin};
+    const segment::ExtentLinks links = segment::extent_links(frame);
+    if (links.sound && links.previous < link) next_ = links.previous;
+    return {frame, file_};
 }
 
 }  // namespace braid

@@ -15,7 +15,10 @@ class ExtentChain {
 public:
     struct Extent {
         segment::FrameView frame;
-        const std::shared_ptr<const void>* pin = nullptr;  ///< valid until the next call
+        RecentFiles::Recent* file = nullptr;  ///< valid until the next call
+        std::uint64_t behind =
+            0;                  ///< offset of the frame of the extent behind it, whosever; 0: none
+        std::uint64_t end = 0;  ///< of all extents in that file
     };
 
     ExtentChain(Storage& storage, RecentFiles& files, std::uint64_t store_seed,
@@ -29,6 +32,9 @@ public:
     /// The extent that holds the sequence; without a frame where the links don't lead to a sound
     /// one. Cheap where it is the one behind the last one found, in the direction of reading.
     [[nodiscard]] Extent find(Sequence wanted);
+    /// Forward: the caller has read on, through extents one behind the other in the file of the one
+    /// found last, up to the frame at this offset.
+    void go_on_at(std::uint64_t frame_offset) noexcept { next_ = link_to(frame_offset); }
     /// What is looked for next doesn't follow what was found last.
     void restart() {
         next_ = {};
@@ -37,6 +43,12 @@ public:
 
 private:
     [[nodiscard]] segment::FrameView look_at(segment::Link link);
+    /// To the extent of the frame at this offset of the pack looked at last; none at its end.
+    [[nodiscard]] segment::Link link_to(std::uint64_t frame_offset) const noexcept {
+        return frame_offset < extents_end_
+                   ? segment::Link(pack_, frame_offset - segment::extent_header_bytes)
+                   : segment::Link();
+    }
     [[nodiscard]] Extent take(segment::Link link, Sequence wanted);
     [[nodiscard]] segment::Link start(Sequence wanted);
     [[nodiscard]] segment::Link newest(Sequence wanted);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/container/small_vector.hpp>
 #include <braid/result.hpp>
 #include <memory>
@@ -23,22 +24,31 @@ public:
     struct Item {
         segment::FrameView frame;
         SegmentState* segment = nullptr;
-        Position after;    ///< entries up to here are not wanted
-        Sequence trimmed;  ///< the segment was trimmed through this one when the frame was taken
         std::uint32_t pin = 0;
+        std::uint32_t gone = 0;  ///< so many records at its beginning are trimmed or not wanted
     };
 
     void clear() noexcept {
         items_.clear();
         pins_.clear();
     }
-    /// Adds memory that the items added next lie in.
-    void pin(std::shared_ptr<const void> memory) { pins_.push_back(std::move(memory)); }
-    void add(segment::FrameView frame, SegmentState* segment, Position after = 0) {
-        items_.push_back({frame, segment, after, segment->trimmed,
-                          static_cast<std::uint32_t>(pins_.size() - 1)});
+    /// Adds memory that the items added next lie in, and returns its number.
+    std::uint32_t pin(std::shared_ptr<const void> memory) {
+        pins_.push_back(std::move(memory));
+        return static_cast<std::uint32_t>(pins_.size() - 1);
     }
-    /// Adds the frame, and its memory unless that is the last one's.
+    /// A frame of which entries up to `after` are not wanted.
+    void add(segment::FrameView frame, SegmentState* segment, Position after = 0) {
+        add_in(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, after);
+    }
+    /// The same in memory of this number.
+    void add_in(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
+                Position after) {
+        const bool is_whole = after == 0 && segment->trimmed == 0;
+        items_.push_back(
+            {frame, segment, pin, is_whole ? 0 : gone_of(frame, segment->trimmed, after)});
+    }
+    /// The same, and its memory unless that is the last one's.
     void add(segment::FrameView frame, SegmentState* segment,
              const std::shared_ptr<const void>& memory, Position after = 0) {
         if (pins_.empty() || pins_.back() != memory) pin(memory);
@@ -53,6 +63,16 @@ public:
     }
 
 private:
+    static std::uint32_t gone_of(segment::FrameView frame, Sequence trimmed,
+                                 Position after) noexcept {
+        const auto through = [](std::uint64_t first, std::uint64_t last) {
+            return last < first ? 0 : last - first + 1;
+        };
+        return static_cast<std::uint32_t>(std::min<std::uint64_t>(
+            frame.count(), std::max(through(frame.first_sequence().value, trimmed.value),
+                                    through(frame.first_position().value, after.value))));
+    }
+
     Items items_;
     boost::container::small_vector<std::shared_ptr<const void>, 2> pins_;
 };

@@ -29,6 +29,8 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
       current_(Entry{}),
       step_(bounds.backward ? ~std::uint32_t{0} : 1),
       window_frames_(few_frames) {
+    steps_.entry = &*current_;
+    steps_.result = &current_;
     current_->pinned = &engine_->pinned();
     const Position committed = engine_->watermarks().committed();
     if (bounds_.after > committed)
@@ -84,13 +86,15 @@ bool ReaderBody::fail(Error error) {
     if (!failed_) seen_ = std::max(seen_, current_->position);
     current_ = std::move(error);
     failed_ = true;
-    stop_ = at_;
+    is_window_within_ = false;
+    steps_.stop = steps_.at;
     return false;
 }
 
 /// Takes the next frames; none at the end.
 Result<void> ReaderBody::next_window() {
     window_.clear();
+    is_window_within_ = false;
     item_ = 0;
     if (engine_->is_closed()) return Error(Errc::closed, "the store was closed");
     FrameSource* from = source();
@@ -99,8 +103,21 @@ Result<void> ReaderBody::next_window() {
     if (bounds_.as_of != no_limit) from->read_as_of_end();
     if (std::exchange(is_at_start_, false)) go_near_start(*from);
     if (auto filled = fill_window(*from); !filled) return filled;
+    is_window_within_ = is_window_within();
     window_frames_ = std::min(window_frames_ * 2, window_frames_most);
     return {};
+}
+
+/// Whether no bound and no end cuts anything off the window's frames, but for what is gone and the
+/// limit.
+bool ReaderBody::is_window_within() const noexcept {
+    if (bounds_.backward || window_.items().empty()) return false;
+    const segment::FrameView first = window_.items().front().frame;
+    const segment::FrameView last = window_.items().back().frame;
+    return first.first_position() > bounds_.after && first.first_sequence() >= bounds_.from &&
+           first.timestamp() >= bounds_.from_time && last.last_position() <= end_ &&
+           (bounds_.to == no_limit || last.last_sequence() <= bounds_.to) &&
+           last.timestamp() <= bounds_.to_time;
 }
 
 Result<void> ReaderBody::fill_window(FrameSource& from) {
@@ -126,28 +143,55 @@ Error ReaderBody::trimmed(const Error& gone) {
                           fmt::format("{}; {}", gone.message(), where));
 }
 
-bool ReaderBody::enter_frame() {
-    const Window::Item& item = window_.items()[item_++];
+/// Goes to the first record of the window's current frame if all of its records are to be given,
+/// which is the rule in a scan; false, and nothing done, otherwise.
+inline bool ReaderBody::enter_whole_frame() {
+    if (!is_window_within_ || item_ == window_.items().size()) return false;
+    const Window::Item& item = window_.items()[item_];
+    const std::uint32_t count = item.frame.count();
+    if (item.gone != 0 || count > bounds_.limit - granted_) return false;
+    ++item_;
+    fetch_ahead();
     frame_ = item.frame;
-    const Timestamp timestamp = frame_.timestamp();
-    const std::uint32_t count = frame_.count();
-    at_ = bounds_.backward ? count - 1 : 0;
-    stop_ = at_;
+    steps_.at = 0;
+    steps_.stop = count;
+    granted_ += count;
+    show_frame(item);
+    return true;
+}
+
+bool ReaderBody::enter_frame() {
+    if (enter_whole_frame()) return true;
+    const Window::Item& item = window_.items()[item_++];
+    fetch_ahead();
+    frame_ = item.frame;
+    steps_.at = bounds_.backward ? frame_.count() - 1 : 0;
+    steps_.stop = steps_.at;
     is_cut_ = false;
+    const Timestamp timestamp = frame_.timestamp();
     if (timestamp < bounds_.from_time) return !bounds_.backward;
     if (timestamp > bounds_.to_time) return bounds_.backward;
-    ends_ = count == 1 ? nullptr : frame_.body().data();
-    records_ = frame_.body().subspan(frame_.ends_bytes());
+    show_frame(item);
+    clip();
+    return true;
+}
+
+/// What all entries of the frame have in common.
+inline void ReaderBody::show_frame(const Window::Item& item) {
+    steps_.first_sequence = frame_.first_sequence();
+    steps_.first_position = frame_.first_position();
     Entry& entry = *current_;
     if (std::exchange(has_metadata_, frame_.has_metadata()) && !has_metadata_)
         entry.metadata = Metadata();
-    fetch_ahead();
+    steps_.is_plain = !poisons_views && !bounds_.backward && !has_metadata_ && frame_.count() > 1;
+    if (steps_.is_plain) {
+        steps_.ends = frame_.body().data();
+        steps_.records = steps_.ends + frame_.ends_bytes();
+    }
     if (segment_ != item.segment) name_segment(*item.segment);
-    entry.timestamp = timestamp;
+    entry.timestamp = frame_.timestamp();
     entry.transaction = frame_.transaction();
     entry.pin = &window_.memory(item);
-    clip();
-    return true;
 }
 
 void ReaderBody::name_segment(SegmentState& segment) {
@@ -170,27 +214,26 @@ void ReaderBody::clip() {
     const std::uint64_t high =
         std::min({count, before(position.value, end_.value + 1),
                   bounds_.to == no_limit ? count : before(sequence.value, bounds_.to.value + 1)});
-    const std::uint64_t gone = std::max({low, before(position.value, item.after.value + 1),
-                                         before(sequence.value, item.trimmed.value + 1)});
+    const std::uint64_t gone = std::max<std::uint64_t>(low, item.gone);
     const std::uint64_t room = bounds_.limit - granted_;
     std::uint64_t taken = 0;
     if (bounds_.backward) {
-        const std::uint64_t top = std::min<std::uint64_t>(high, std::uint64_t{at_} + 1);
+        const std::uint64_t top = std::min<std::uint64_t>(high, std::uint64_t{steps_.at} + 1);
         taken = std::min(room, top - std::min(gone, top));
-        at_ = static_cast<std::uint32_t>(top) - 1;
-        stop_ = at_ - static_cast<std::uint32_t>(taken);
+        steps_.at = static_cast<std::uint32_t>(top) - 1;
+        steps_.stop = steps_.at - static_cast<std::uint32_t>(taken);
         is_cut_ = low > 0;
     } else {
-        at_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, at_, count));
-        taken = std::min(room, std::max<std::uint64_t>(high, at_) - at_);
-        stop_ = at_ + static_cast<std::uint32_t>(taken);
+        steps_.at = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, steps_.at, count));
+        taken = std::min(room, std::max<std::uint64_t>(high, steps_.at) - steps_.at);
+        steps_.stop = steps_.at + static_cast<std::uint32_t>(taken);
         is_cut_ = high < count;
     }
     granted_ += taken;
 }
 
 /// Asks the processor for frames that are soon to be entered.
-void ReaderBody::fetch_ahead() const noexcept {
+inline void ReaderBody::fetch_ahead() const noexcept {
     constexpr std::size_t ahead = 6;
     const auto& items = window_.items();
     if (item_ + ahead >= items.size()) return;
@@ -207,44 +250,37 @@ Bytes ReaderBody::lend(Bytes record) {
     } catch (const std::bad_alloc&) {
         fail(out_of_memory());
         // It counted as seen when it was found.
-        if (!bounds_.backward) seen_ = std::min(seen_, frame_.first_position() + at_ - 1);
+        if (!bounds_.backward) seen_ = std::min(seen_, frame_.first_position() + steps_.at - 1);
         throw;
     }
 }
 
 inline void ReaderBody::deliver() noexcept(!poisons_views) {
-    const std::uint32_t index = at_;
-    Bytes record = records_;
-    if (ends_ != nullptr) {
-        constexpr std::size_t ahead = 1024;  // bytes, soon to be read
-        const std::size_t begin = index == 0 ? 0 : frame_.end_offset(index - 1);
-        record = Bytes(records_.data() + begin, frame_.end_offset(index) - begin);
-        __builtin_prefetch(record.data() + ahead);
-        __builtin_prefetch(record.data() + ahead + 64);
-    }
+    const std::uint32_t index = steps_.at;
+    Bytes record = frame_.record(index);
     if constexpr (poisons_views) record = lend(record);
-    at_ = index + step_;
+    steps_.at = index + step_;
     Entry& entry = *current_;
-    entry.sequence = frame_.first_sequence() + index;
-    entry.position = frame_.first_position() + index;
-    // Not one from the other: what was just written in parts is slow to be read as a whole.
-    entry.record = record;
-    entry.payload = record;
-    if (has_metadata_) split(entry);
+    entry.sequence = steps_.first_sequence + index;
+    entry.position = steps_.first_position + index;
+    if (has_metadata_)
+        split(entry, record);
+    else
+        entry.payload = record;
 }
 
 const Result<Entry>* ReaderBody::next() {
     if constexpr (poisons_views) lent_.clear();
-    if (at_ == stop_ && !find_next()) return outcome();
+    if (steps_.at == steps_.stop && !enter_whole_frame() && !find_next()) return outcome();
     deliver();
     return &current_;
 }
 
 const Result<Entry>* ReaderBody::next_frame() {
     if constexpr (poisons_views) lent_.clear();
-    while (at_ == stop_ && !find_next())
+    while (steps_.at == steps_.stop && !find_next())
         if (failed_ || !extend()) return outcome();
-    at_ = stop_ - 1;
+    steps_.at = steps_.stop - 1;
     deliver();
     return &current_;
 }
@@ -267,7 +303,7 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     if (entry != nullptr && (!*entry || (**entry).sequence == sequence)) return entry;
     // The next one is not what was asked for, and counts as not given.
     if (entry != nullptr) current_->position = 0;
-    stop_ = at_;
+    steps_.stop = steps_.at;
     granted_ = bounds_.limit = 0;
     return nullptr;
 }
@@ -283,19 +319,20 @@ const Result<Entry>* ReaderBody::go_to(Position position) {
 /// What comes next is somewhere else.
 void ReaderBody::forget_window() noexcept {
     window_.clear();
+    is_window_within_ = false;
     item_ = 0;
     window_frames_ = 1;
     is_at_start_ = false;
-    stop_ = at_;
+    steps_.stop = steps_.at;
     is_cut_ = false;
     granted_ = 0;
 }
 
 /// Takes the record with its metadata apart.
-void ReaderBody::split(Entry& entry) noexcept {
-    const segment::RecordView record = segment::split_record(entry.record, true);
-    entry.payload = record.payload;
-    entry.metadata = Metadata(record.metadata, record.pairs);
+void ReaderBody::split(Entry& entry, Bytes record) noexcept {
+    const segment::RecordView parts = segment::split_record(record, true);
+    entry.payload = parts.payload;
+    entry.metadata = Metadata(parts.metadata, parts.pairs);
 }
 
 bool ReaderBody::find_next() {
@@ -322,17 +359,17 @@ bool ReaderBody::find_record() {
         }
     }
     // Backward, the first record of a frame is the highest.
-    seen_ = std::max(seen_, frame_.first_position() + at_);
+    seen_ = std::max(seen_, frame_.first_position() + steps_.at);
     return true;
 }
 
 bool ReaderBody::find_in_window() {
-    while (at_ == stop_ && !is_cut_ && item_ != window_.items().size())
+    while (steps_.at == steps_.stop && !is_cut_ && item_ != window_.items().size())
         if (!enter_frame()) {
             bounds_.limit = granted_;
             return false;
         }
-    return at_ != stop_;
+    return steps_.at != steps_.stop;
 }
 
 Position ReaderBody::cursor() const noexcept {
@@ -351,6 +388,7 @@ bool ReaderBody::extend() {
 }
 
 const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
+    if (const Result<Entry>* entry = next()) return entry;  // without a look at the clock
     const std::uint64_t start = engine_->monotonic_ns();
     for (;;) {
         const std::uint32_t seen = engine_->watermarks().changes();
@@ -368,7 +406,7 @@ const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
 
 Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
     const auto* segment = std::get_if<SegmentSource>(&source_);
-    const bool is_waiting = at_ == stop_ && item_ == window_.items().size() && !failed_;
+    const bool is_waiting = steps_.at == steps_.stop && item_ == window_.items().size() && !failed_;
     const Position beyond = is_waiting ? end_ : Position(0);
     return engine_->notifier().add(
         {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},
@@ -420,11 +458,12 @@ const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t ti
     return &batch_;
 }
 
-Reader::Reader(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
+Reader::Reader(std::unique_ptr<ReaderBody> body)
+    : body_(std::move(body)), steps_(&body_->steps()) {}
 Reader::Reader(Reader&&) noexcept = default;
 Reader& Reader::operator=(Reader&&) noexcept = default;
 Reader::~Reader() = default;
-const Result<Entry>* Reader::next() {
+const Result<Entry>* Reader::next_of_body() {
     return body_->next();
 }
 const Result<Entry>* Reader::seek(Sequence sequence) {
@@ -434,14 +473,12 @@ Position Reader::cursor() const {
     return body_->cursor();
 }
 
-Follower::Follower(std::unique_ptr<ReaderBody> body) : body_(std::move(body)) {}
+Follower::Follower(std::unique_ptr<ReaderBody> body)
+    : body_(std::move(body)), steps_(&body_->steps()) {}
 Follower::Follower(Follower&&) noexcept = default;
 Follower& Follower::operator=(Follower&&) noexcept = default;
 Follower::~Follower() = default;
-const Result<Entry>* Follower::next() {
-    return body_->follow(std::numeric_limits<std::uint64_t>::max());
-}
-const Result<Entry>* Follower::next(std::chrono::nanoseconds timeout) {
+const Result<Entry>* Follower::next_of_body(std::chrono::nanoseconds timeout) {
     return body_->follow(static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
 }
 const Result<Batch>* Follower::next_batch(std::size_t most, std::chrono::nanoseconds timeout) {

@@ -51,6 +51,8 @@ public:
         end_ = std::min(end_, end);
         ends_early_ = true;
     }
+    /// How the reader's own steps within a frame are taken.
+    [[nodiscard]] detail::FrameSteps& steps() noexcept { return steps_; }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
     /// The last entry of the next frame, passing over those before it, up to the end as it stands
@@ -103,17 +105,20 @@ private:
                                 : position > bounds_.after && timestamp >= bounds_.from_time;
     }
     [[nodiscard]] Result<void> fill_window(FrameSource& from);
+    [[nodiscard]] bool is_window_within() const noexcept;
     [[nodiscard]] Error trimmed(const Error& gone);
+    [[nodiscard]] bool enter_whole_frame();
     /// Looks at the window's current frame: false if it ends the reading, by its time.
     [[nodiscard]] bool enter_frame();
+    void show_frame(const Window::Item& item);
     void name_segment(SegmentState& segment);
-    /// Sets which of the frame's records are to come, `at_` up to `stop_`.
+    /// Sets which of the frame's records are to come.
     void clip();
-    /// Shows record `at_` of the frame, and moves on.
+    /// Shows record `steps_.at` of the frame, and moves on.
     void deliver() noexcept(!poisons_views);
     /// In debug builds: what is given out in place of the record.
     [[nodiscard]] Bytes lend(Bytes record);
-    static void split(Entry& entry) noexcept;
+    static void split(Entry& entry, Bytes record) noexcept;
     void fetch_ahead() const noexcept;
     [[nodiscard]] bool extend();
     void wait(std::uint32_t seen, std::uint64_t timeout_ns);
@@ -122,7 +127,7 @@ private:
     EntryBounds bounds_;
     EntryBounds asked_;  // as they were at first: a seek and the end of the reading change them
     Position end_;
-    std::uint64_t granted_ = 0;  // records delivered, with those up to `stop_`
+    std::uint64_t granted_ = 0;  // records delivered, with those up to `steps_.stop`
     Position seen_;              // no less than the highest position given out before `current_`
     Position looked_through_;    // nothing wanted is left up to here
     Result<Entry> current_;
@@ -131,18 +136,16 @@ private:
     std::vector<Entry> batch_entries_;
     Result<Batch> batch_ = Batch{};
 
-    // Of the frame that records are taken from. Backward `at_` falls, and `stop_` may wrap to −1.
+    // Of the frame that records are taken from. Backward `steps_.at` falls.
     segment::FrameView frame_;
-    Bytes records_;                    // all of them, one behind the other
-    const std::byte* ends_ = nullptr;  // where each ends; nullptr: there is one record
+    detail::FrameSteps steps_;
     bool has_metadata_ = false;
-    std::uint32_t at_ = 0;
-    std::uint32_t stop_ = 0;
     std::uint32_t step_;
-    bool is_cut_ = false;  // by the bounds or the end: nothing behind `stop_`, now or ever
+    bool is_cut_ = false;  // by the bounds or the end: nothing behind `steps_.stop`, now or ever
 
     Window window_;
-    std::size_t item_ = 0;  // in the window: the next frame's
+    bool is_window_within_ = false;  // the bounds
+    std::size_t item_ = 0;           // in the window: the next frame's
     SegmentState* segment_ = nullptr;
     bool is_at_start_ = true;
     bool ends_early_ = false;    // there may be much beyond the end

@@ -35,6 +35,7 @@ Result<void> SegmentSource::pass_trimmed() {
     const bool known = std::exchange(from_what_is_left_, false);
     if (next_ > trimmed) return {};
     next_ = trimmed + 1;
+    before_next_ = nullptr;
     careful_.reset();
     if (known || after_ >= segment_.trimmed_position) return {};
     return gone();
@@ -57,6 +58,7 @@ Error SegmentSource::gone() const {
 void SegmentSource::go_to(Sequence sequence) {
     next_ = sequence;
     from_what_is_left_ = false;
+    before_next_ = nullptr;
     chain_.restart();
     careful_.reset();
 }
@@ -80,6 +82,10 @@ Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
 }
 
 void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence drained) {
+    if (!backward_ && before_next_ != nullptr && next_ > drained + 1) {
+        go_on_in_tail(window, frames);
+        if (!window.items().empty()) return;
+    }
     const TailNode* newest = segment_.tail.load(std::memory_order_acquire);
     const TailNode* visible = segment::find_position(newest, end_, drained);
     if (visible == nullptr || (!backward_ && visible->last_sequence() < next_)) return;
@@ -94,13 +100,40 @@ void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence 
         if (backward_ && nodes.size() == frames) break;
     }
     if (nodes.empty()) return;
+    if (nodes.size() == 1) fetch_node(*nodes.front(), next_);
     next_ = backward_ ? nodes.back()->first_sequence - 1 : nodes.front()->last_sequence() + 1;
-    if (!backward_) std::reverse(nodes.begin(), nodes.end());
+    if (!backward_) {
+        before_next_ = nodes.front();
+        std::reverse(nodes.begin(), nodes.end());
+    }
     const segment::Chunk* pinned = nullptr;
     for (const TailNode* one : nodes) {
         if (one->chunk != pinned) window.pin(one->chunk->shared_from_this());
         pinned = one->chunk;
         window.add(one->view(), &segment_);
+    }
+}
+
+/// Asks the processor at once for a frame's header and for the end of the record wanted.
+void SegmentSource::fetch_node(const TailNode& node, Sequence wanted) noexcept {
+    __builtin_prefetch(node.frame);
+    if (node.first_sequence >= wanted) return;
+    __builtin_prefetch(node.frame + segment::frame_header_bytes +
+                       sizeof(std::uint16_t) * (wanted - node.first_sequence));
+}
+
+/// A segment that is alone in being written to has its frames one behind the other, which spares
+/// the search for the node to walk back from.
+void SegmentSource::go_on_in_tail(Window& window, std::size_t frames) {
+    const TailNode* node = before_next_->chunk->after(*before_next_);
+    if (node == nullptr || node->owner != &segment_) return;
+    window.pin(node->chunk->shared_from_this());
+    for (; node != nullptr && node->owner == &segment_ && window.items().size() < frames &&
+           node->first_position <= end_ && next_ <= last_;
+         node = node->chunk->after(*node)) {
+        window.add(node->view(), &segment_);
+        next_ = node->last_sequence() + 1;
+        before_next_ = node;
     }
 }
 
@@ -161,16 +194,38 @@ const index::SparseIndex* SegmentSource::sparse_index(const segment::Piece& piec
     return index_.get();
 }
 
+namespace {
+
+/// More lies between two indexed frames only where it is a single one.
+constexpr std::uint64_t several_frames = 2 * index::sparse_interval_bytes;
+
+}  // namespace
+
+/// Asks the processor at once for what a get is going to look at one after the other, as if all
+/// records were of the same length: where it should be, and the header and ends of a large frame.
+void SegmentSource::fetch_between(Bytes frames,
+                                  const index::SparseIndex::Interval& between) const noexcept {
+    if (between.end_sequence <= between.sequence || frames.empty()) return;
+    const std::uint64_t records = between.end_sequence - between.sequence;
+    const std::uint64_t before = next_ - between.sequence;
+    const std::byte* record = frames.data() + frames.size() / records * before;
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(record + 64 * line);
+    if (frames.size() < several_frames) return;
+    __builtin_prefetch(frames.data());
+    __builtin_prefetch(frames.data() + segment::frame_header_bytes +
+                       sizeof(std::uint16_t) * before);
+}
+
 /// Where the frame that holds `next_` may begin: where it does if all frames between two indexed
 /// ones are of the same length, else where the headers lead. The frame must prove itself.
 std::uint64_t SegmentSource::guess_in_piece(const RecentFiles::Recent& file,
                                             const segment::Piece& piece,
                                             const index::SparseIndex& index) const {
-    constexpr std::uint64_t several_frames = 2 * index::sparse_interval_bytes;
     const index::SparseIndex::Interval between = index.interval(next_);
     const std::byte* frames = file.stored.bytes.data() + piece.offset;
     const std::uint64_t end = std::min(between.end, piece.frames_bytes);
     std::uint64_t at = between.offset;
+    fetch_between({frames + at, end - at}, between);
     if (between.end_sequence > between.sequence && at < end && end - at < several_frames) {
         const std::uint64_t records = between.end_sequence - between.sequence;
         at += (end - at) / records * (next_ - between.sequence) / 8 * 8;
@@ -208,27 +263,52 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
     return at;
 }
 
+/// Adds frames that stand one behind the other in a file before `end`, as long as the next one is
+/// sound and holds what comes next. Returns the offset of the first that wasn't added: what is
+/// wrong with it, if anything, is told when it is looked for.
+std::uint64_t SegmentSource::add_row(Window& window, std::size_t frames, RecentFiles::Recent& file,
+                                     std::uint64_t offset, std::uint64_t end) {
+    constexpr std::size_t ahead = 1024;
+    const Bytes bytes = file.stored.bytes.first(end);
+    Sequence next = next_;
+    while (window.items().size() < frames && next <= last_ &&
+           offset + segment::frame_header_bytes <= end) {
+        const FrameView frame(bytes.data() + offset);
+        __builtin_prefetch(frame.data() + ahead);
+        __builtin_prefetch(frame.data() + ahead + 64);
+        if (frame.first_sequence() != next || frame.segment() != segment_.id) break;
+        if (file.walk.knows(offset)) {
+            if (!segment::fits(frame, end - offset)) break;
+            file.walk.pass(frame, offset);
+        } else if (segment::look(bytes.subspan(offset)).type != segment::ItemType::records ||
+                   file.walk.verify(frame, offset, store_seed_) != nullptr) {
+            break;
+        }
+        window.add(frame, &segment_);
+        next = frame.last_sequence() + 1;
+        offset += frame.padded_length() + file.walk.gap();
+    }
+    next_ = next;
+    return offset;
+}
+
 Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
                                             const segment::Piece& piece) {
-    auto file = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
-    if (!file) return file.error();
-    auto found = find_in_piece(**file, piece);
+    auto got = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
+    if (!got) return got.error();
+    RecentFiles::Recent& file = **got;
+    auto found = find_in_piece(file, piece);
     if (!found) return found.error();
-    window.pin((*file)->stored.pin);
-    std::uint64_t at = *found;
-    while (window.items().size() < frames && at < piece.frames_bytes && !is_past_end()) {
-        const FrameView frame = frame_in_piece(**file, piece, at);
-        const char* reason = frame.data() == nullptr
-                                 ? "a frame is missing"
-                                 : (*file)->walk.verify(frame, piece.offset + at, store_seed_);
-        if (reason != nullptr && !window.items().empty()) break;  // comes next time
-        if (reason != nullptr) return damaged(**file, piece.offset + at, reason);
-        if (!is_ours(frame)) return missing((*file)->id.name());
-        window.add(frame, &segment_);
-        at += frame.padded_length();
-        next_ = frame.last_sequence() + 1;
-    }
-    piece_offset_ = at;
+    if (const char* reason = verify_in_piece(file, piece, *found))
+        return damaged(file, piece.offset + *found, reason);
+    const FrameView frame = frame_in_piece(file, piece, *found);
+    if (!is_ours(frame)) return missing(file.id.name());
+    window.pin(file.stored.pin);
+    window.add(frame, &segment_);
+    next_ = frame.last_sequence() + 1;
+    piece_offset_ = add_row(window, frames, file, piece.offset + *found + frame.padded_length(),
+                            piece.offset + piece.frames_bytes) -
+                    piece.offset;
     piece_sequence_ = next_;
     return {};
 }
@@ -265,9 +345,11 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
 Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames, Sequence drained) {
     while (!careful_ && window.items().size() < frames && !is_past_end() && next_ <= drained) {
         const ExtentChain::Extent extent = chain_.find(next_);
-        if (extent.pin == nullptr) break;  // what comes next is in a piece, or it is damaged
-        window.add(extent.frame, &segment_, *extent.pin);
+        if (extent.file == nullptr) break;  // what comes next is in a piece, or it is damaged
+        window.add(extent.frame, &segment_, extent.file->stored.pin);
         next_ = backward_ ? extent.frame.first_sequence() - 1 : extent.frame.last_sequence() + 1;
+        if (!backward_ && extent.behind != 0)
+            chain_.go_on_at(add_row(window, frames, *extent.file, extent.behind, extent.end));
     }
     if (!window.items().empty()) return {};
     if (!careful_) careful_.emplace(storage_, recent_, store_seed_, segment_, backward_);

@@ -36,8 +36,13 @@ private:
     [[nodiscard]] Result<void> pass_trimmed();
     [[nodiscard]] Error gone() const;
     void fill_from_tail(Window& window, std::size_t frames, Sequence drained);
+    void go_on_in_tail(Window& window, std::size_t frames);
+    static void fetch_node(const segment::TailNode& node, Sequence wanted) noexcept;
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);
+    [[nodiscard]] std::uint64_t add_row(Window& window, std::size_t frames,
+                                        RecentFiles::Recent& file, std::uint64_t offset,
+                                        std::uint64_t end);
     [[nodiscard]] Result<void> fill_backward_from_piece(Window& window, std::size_t frames,
                                                         const segment::Piece& piece);
     [[nodiscard]] Result<void> fill_from_packs(Window& window, std::size_t frames,
@@ -48,6 +53,7 @@ private:
     [[nodiscard]] std::uint64_t guess_in_piece(const RecentFiles::Recent& file,
                                                const segment::Piece& piece,
                                                const index::SparseIndex& index) const;
+    void fetch_between(Bytes frames, const index::SparseIndex::Interval& between) const noexcept;
     [[nodiscard]] const char* verify_in_piece(RecentFiles::Recent& file,
                                               const segment::Piece& piece, std::uint64_t at);
     /// nullptr where it can't be had.
@@ -67,6 +73,9 @@ private:
     bool backward_;
     bool from_what_is_left_;
 
+    /// Forward: of the tail's node that ends before `next_`. It stays there as long as the drain
+    /// hasn't come to what it holds.
+    const segment::TailNode* before_next_ = nullptr;
     ExtentChain chain_;
     std::optional<CarefulExtents> careful_;  // since the links have led astray
     using PieceKey = std::pair<FileId, std::uint64_t>;

@@ -155,7 +155,7 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
 /// more than that; else all of the pack, since the spaces' orders have to be merged.
 Result<void> SpaceSource::load_order(const PackState& pack) {
     if (order_pack_ == pack.info.number && order_first_ <= next_ && next_ <= order_last_) return {};
-    if (order_pack_ != pack.info.number) sources_.assign(pack.pieces.size() + 1, nullptr);
+    if (order_pack_ != pack.info.number) sources_.assign(pack.pieces.size() + 1, {});
     order_.clear();
     order_first_ = pack.info.first_position;
     order_last_ = pack.info.last_position;
@@ -223,48 +223,96 @@ Error SpaceSource::damaged(std::size_t index, const FileId& file, std::string_vi
                              file.name(), entry.offset, reason, entry.first_position.value));
 }
 
+/// One that a drain wrote; nullptr if the piece is gone. What it points to is valid until the next
+/// call.
+Result<SpaceSource::Source*> SpaceSource::source(const PackState& pack, std::uint32_t number) {
+    if (number > pack.pieces.size())
+        return Error(Errc::corrupt,
+                     fmt::format("{}: the space order speaks of piece {} of {}",
+                                 segment::pack_name(pack.info.number), number, pack.pieces.size()));
+    if (number != 0 && pack.pieces[number - 1].frames_bytes == 0) return nullptr;
+    Source& source = sources_[number];
+    if (source.file == nullptr || source.clears != recent_.clears() ||
+        !recent_.serves(*source.file, source.end))
+        if (auto opened = open(source, pack, number); !opened) return opened.error();
+    return &source;
+}
+
+Result<void> SpaceSource::open(Source& source, const PackState& pack, std::uint32_t number) {
+    source = {};
+    if (number == 0) {
+        source.id = {0, pack.info.number};
+        source.end = pack.info.extents_end;
+        source.skip = segment::extent_header_bytes;
+    } else {
+        const segment::Piece& piece = pack.pieces[number - 1];
+        source.id = {piece.segment, piece.file};
+        source.end = piece.offset + piece.frames_bytes;
+    }
+    auto file = recent_.get(source.id, source.end);
+    if (!file) return file.error();
+    ++fills_;  // another piece of the same file may lie in other memory now: all are pinned anew
+    source.file = *file;
+    source.clears = recent_.clears();
+    return {};
+}
+
 Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std::size_t index) {
     const index::OrderEntry& entry = order_[index];
-    const bool in_piece = entry.source != 0;
-    if (entry.source > pack.pieces.size())
-        return Error(Errc::corrupt, fmt::format("{}: the space order speaks of piece {} of {}",
-                                                segment::pack_name(pack.info.number), entry.source,
-                                                pack.pieces.size()));
-    const segment::Piece* piece = in_piece ? &pack.pieces[entry.source - 1] : nullptr;
-    // Its file may be gone.
-    if (in_piece && piece->frames_bytes == 0) return {};
-    const std::uint64_t end =
-        in_piece ? piece->offset + piece->frames_bytes : pack.info.extents_end;
-    const FileId id = in_piece ? FileId{piece->segment, piece->file} : FileId{0, pack.info.number};
-    auto got = recent_.get(id, end);
+    auto got = source(pack, entry.source);
     if (!got) return got.error();
-    RecentFiles::Recent& file = **got;
-    sources_[entry.source] = file.stored.bytes.data();
-    const std::uint64_t offset = entry.offset + (in_piece ? 0 : segment::extent_header_bytes);
-    if (offset >= end) return damaged(index, id, "the space order leads beyond the frames");
-    const Bytes left = file.stored.bytes.subspan(offset, end - offset);
-    if (segment::look(left).type != segment::ItemType::records)
-        return damaged(index, id, "no frame is here");
-    const FrameView frame(left.data());
-    if (const char* reason = file.walk.verify(frame, offset, store_seed_))
-        return damaged(index, id, reason);
-    if (frame.first_position() != entry.first_position || frame.count() != entry.records)
-        return damaged(index, id, "the frame isn't the one that the space order speaks of");
-    SegmentState* segment = table_.find(frame.segment());
-    if (segment == nullptr) return damaged(index, id, "a frame of a segment that was never named");
-    const Wanted* one = wanted(segment->space);
-    if (one == nullptr) return damaged(index, id, "the frame isn't of the space");
-    if (frame.last_sequence() <= segment->trimmed || !is_wanted(*segment)) return {};
-    window.add(frame, segment, file.stored.pin, one->after);
+    if (*got == nullptr) return {};
+    Source& source = **got;
+    const std::uint64_t offset = entry.offset + source.skip;
+    if (entry.offset > source.end ||
+        source.end - entry.offset < source.skip + segment::frame_header_bytes)
+        return damaged(index, source.id, "the space order leads beyond the frames");
+    const FrameView frame(source.file->stored.bytes.data() + offset);
+    if (const char* problem = problem_of(frame, entry, source))
+        return damaged(index, source.id, problem);
+    if (segment_ == nullptr || segment_->id != frame.segment())
+        segment_ = table_.find(frame.segment());
+    if (segment_ == nullptr)
+        return damaged(index, source.id, "a frame of a segment that was never named");
+    const Wanted* one = wanted(segment_->space);
+    if (one == nullptr) return damaged(index, source.id, "the frame isn't of the space");
+    if (frame.last_sequence() <= segment_->trimmed || !is_wanted(*segment_)) return {};
+    if (source.fill != fills_) {
+        source.fill = fills_;
+        source.pin = window.pin(source.file->stored.pin);
+    }
+    window.add_in(source.pin, frame, segment_, one->after);
     return {};
+}
+
+/// What is wrong with the frame that an entry speaks of, or nullptr.
+const char* SpaceSource::problem_of(FrameView frame, const index::OrderEntry& entry,
+                                    Source& source) {
+    const std::uint64_t offset = entry.offset + source.skip;
+    const std::uint64_t left = source.end - offset;
+    FrameWalk& walk = source.file->walk;
+    if (walk.knows(offset)) {
+        if (!segment::fits(frame, left)) return "no frame is here";
+        walk.pass(frame, offset);
+    } else {
+        if (segment::look({frame.data(), left}).type != segment::ItemType::records)
+            return "no frame is here";
+        if (const char* reason = walk.verify(frame, offset, store_seed_)) return reason;
+    }
+    if (frame.first_position() != entry.first_position || frame.count() != entry.records)
+        return "the frame isn't the one that the space order speaks of";
+    return nullptr;
 }
 
 /// Asks the processor for a frame that is soon to be looked at.
 void SpaceSource::fetch(const index::OrderEntry& entry) const noexcept {
-    if (entry.source >= sources_.size() || sources_[entry.source] == nullptr) return;
-    const std::byte* at = sources_[entry.source] + entry.offset;
+    if (entry.source >= sources_.size()) return;
+    const Source& source = sources_[entry.source];
+    if (source.file == nullptr || source.clears != recent_.clears()) return;
+    const std::byte* at = source.file->stored.bytes.data() + entry.offset;
     __builtin_prefetch(at);
     __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
 }
 
 Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
@@ -281,7 +329,8 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
         else
             --at;
     }
-    constexpr std::ptrdiff_t ahead = 8;
+    constexpr std::ptrdiff_t ahead = 12;
+    ++fills_;
     while (window.items().size() < frames && at != order_.end()) {
         if (!backward_ && order_.end() - at > ahead) fetch(at[ahead]);
         auto added = add_stored(window, pack, static_cast<std::size_t>(at - order_.begin()));

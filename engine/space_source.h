@@ -68,7 +68,21 @@ private:
     [[nodiscard]] const SpaceState& space_of(std::size_t index) const {
         return *order_spaces_[order_spaces_.size() == 1 ? 0 : index];
     }
+    /// A file that the pack's order speaks of.
+    struct Source {
+        RecentFiles::Recent* file = nullptr;
+        std::uint32_t clears = 0;  ///< when `file` was got: it is as valid as RecentFiles says
+        FileId id;
+        std::uint64_t end = 0;   ///< of the frames in it
+        std::uint64_t skip = 0;  ///< bytes from what an order entry speaks of to the frame
+        std::uint64_t fill = 0;  ///< the last fill whose window has it pinned
+        std::uint32_t pin = 0;   ///< its number there
+    };
+    [[nodiscard]] Result<Source*> source(const PackState& pack, std::uint32_t number);
+    [[nodiscard]] Result<void> open(Source& source, const PackState& pack, std::uint32_t number);
     [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack, std::size_t index);
+    [[nodiscard]] const char* problem_of(segment::FrameView frame, const index::OrderEntry& entry,
+                                         Source& source);
     void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
@@ -88,7 +102,9 @@ private:
     Position order_last_;
     std::vector<index::OrderEntry> order_;         // in position order
     std::vector<const SpaceState*> order_spaces_;  // of each, or one of all
-    std::vector<const std::byte*> sources_;        // where the pack's files lie: to fetch from
+    std::vector<Source> sources_;                  // of that pack, by their numbers
+    std::uint64_t fills_ = 0;                      // so far
+    SegmentState* segment_ = nullptr;              // of the frame added last
 };
 
 }  // namespace braid

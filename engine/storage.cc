@@ -88,7 +88,10 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
         last_ = nullptr;
         if (recent == nullptr && first_.id == FileId()) recent = &first_;
         if (recent == nullptr) {
-            if (more_.size() >= recent_max) more_.clear();
+            if (more_.size() >= recent_max) {
+                more_.clear();
+                ++clears_;
+            }
             recent = (more_[id] = std::make_unique<Recent>()).get();
         }
         const std::uint64_t gap = id.segment == 0 ? segment::extent_header_bytes : 0;

@@ -50,17 +50,21 @@ public:
         if (last_ != nullptr && last_->id == id && serves(*last_, end)) return last_;
         return find(id, end);
     }
-
-private:
+    /// How often what was got has become invalid: as long as this stays, it stays valid beyond the
+    /// next call, and is good for so many bytes as long as it `serves` them.
+    [[nodiscard]] std::uint32_t clears() const noexcept { return clears_; }
     [[nodiscard]] bool serves(const Recent& recent, std::uint64_t end) const noexcept {
         return recent.stored.bytes.size() >= end && recent.access == access_;
     }
+
+private:
     [[nodiscard]] Result<Recent*> find(FileId id, std::uint64_t end);
 
     StoredFiles& files_;
     Access access_ = Access::sequential;
     Recent first_;            // most readers need no more
     Recent* last_ = nullptr;  // used last
+    std::uint32_t clears_ = 0;
     boost::unordered_flat_map<FileId, std::unique_ptr<Recent>> more_;
 };
 

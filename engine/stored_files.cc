@@ -59,20 +59,25 @@ Result<void> StoredFiles::map(Kept& kept, Access access, std::uint64_t least) {
     auto mapped = std::make_shared<Mapped>();
     mapped->mapping = std::move(*mapping);
     const bool same = other != nullptr && other->mapping->bytes().size() == *size;
-    mapped->verified = same ? other->verified : std::make_shared<VerifiedFrames>(*size);
-    unmap(ours);
+    mapped->stretch = same ? other->stretch : std::make_shared<Stretch>(*size);
+    unmap(kept, access);
     ours = std::move(mapped);
     return {};
 }
 
-void StoredFiles::unmap(std::shared_ptr<Mapped>& mapped) noexcept {
+/// What the other mapping shows, too, isn't there only for pins.
+void StoredFiles::unmap(Kept& kept, Access access) noexcept {
+    auto& mapped = kept.mapped[static_cast<std::size_t>(access)];
+    const auto& other = kept.mapped[1 - static_cast<std::size_t>(access)];
     if (mapped == nullptr) return;
-    mapped->pinned_share.begin(pinned_, mapped->mapping->bytes().size());
+    if (other == nullptr || other->stretch != mapped->stretch)
+        mapped->stretch->pinned_share.begin(pinned_, mapped->mapping->bytes().size());
     mapped.reset();
 }
 
 void StoredFiles::unmap(Kept& kept) noexcept {
-    for (auto& mapped : kept.mapped) unmap(mapped);
+    unmap(kept, Access::sequential);
+    unmap(kept, Access::random);
 }
 
 void StoredFiles::forget(const std::string& name) {
@@ -105,7 +110,7 @@ Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint
     if (auto done = map(kept, access, offset + length); !done) return done.error();
     const auto& mapped = kept.mapped[static_cast<std::size_t>(access)];
     return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped,
-                       mapped->verified.get(),
+                       &mapped->stretch->verified,
                        access == Access::random ? mapped->mapping.get() : nullptr};
 }
 

@@ -60,11 +60,16 @@ public:
     void forget(const std::string& name);
 
 private:
+    /// What both mappings of the same bytes have in common: they are in memory once.
+    struct Stretch {
+        explicit Stretch(std::uint64_t bytes) : verified(bytes) {}
+        VerifiedFrames verified;
+        segment::Pinned::Share pinned_share;
+    };
     /// A mapping of a file from its beginning.
     struct Mapped {
         std::unique_ptr<io::Mapping> mapping;
-        std::shared_ptr<VerifiedFrames> verified;  // for both ways of access
-        segment::Pinned::Share pinned_share;
+        std::shared_ptr<Stretch> stretch;
     };
     /// A copy of the beginning of a file.
     struct Copied {
@@ -86,7 +91,7 @@ private:
     [[nodiscard]] Result<void> map(Kept& kept, Access access, std::uint64_t least);
     /// Leaves its mappings to those who have pinned them.
     void unmap(Kept& kept) noexcept;
-    void unmap(std::shared_ptr<Mapped>& mapped) noexcept;
+    void unmap(Kept& kept, Access access) noexcept;
     /// Leaves what was copied last to those who have pinned it. Under its mutex.
     void drop_copy() noexcept;
 

@@ -62,6 +62,17 @@ public:
     FrameWalk(VerifiedFrames* verified, std::uint64_t gap, io::Mapping* random = nullptr)
         : verified_(verified), gap_(gap), random_(random) {}
 
+    /// Whether the walk has come from the frame before to this offset, and knows that the frames
+    /// here were all verified.
+    [[nodiscard]] bool knows(std::uint64_t offset) const noexcept {
+        return all_known_ && offset == next_ && offset / VerifiedFrames::block_bytes == block_;
+    }
+    /// Goes past the frame at an offset that it knows.
+    void pass(segment::FrameView frame, std::uint64_t offset) noexcept {
+        next_ = offset + frame.padded_length() + gap_;
+    }
+    [[nodiscard]] std::uint64_t gap() const noexcept { return gap_; }
+
     /// Checks the frame at this offset of the file, whose bounds were looked at. nullptr if it is
     /// sound, else the reason in words.
     [[nodiscard]] const char* verify(segment::FrameView frame, std::uint64_t offset,

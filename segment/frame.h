@@ -153,6 +153,12 @@ struct Look {
     std::uint64_t length = 0;
     const char* reason = "";  ///< of damage
 };
+/// Whether a frame that was verified before has bounds that lie within so many bytes: what a medium
+/// gives back at another time must lead nowhere else.
+[[nodiscard]] inline bool fits(FrameView frame, std::uint64_t bytes) noexcept {
+    return frame.length() >= frame_header_bytes + frame.ends_bytes() &&
+           frame.padded_length() <= bytes;
+}
 /// `look` for all but sound frames of records with their padding.
 [[nodiscard]] Look look_closely(Bytes bytes) noexcept;
 

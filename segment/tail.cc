@@ -87,8 +87,11 @@ const TailNode* find_sequence(const TailNode* newest, Sequence sequence,
         return nullptr;
     const TailNode* node = newest;
     while (node->first_sequence > sequence) {
-        const bool far = node->jump_last_sequence > drained && node->jump_last_sequence >= sequence;
-        node = far ? node->jump : before(node, drained);
+        const auto leads_there = [&](Sequence last) { return last > drained && last >= sequence; };
+        if (leads_there(node->jump_of_jump_last_sequence))
+            node = node->jump_of_jump;  // without a look at the one between
+        else
+            node = leads_there(node->jump_last_sequence) ? node->jump : before(node, drained);
         if (node == nullptr) return nullptr;
     }
     return node;

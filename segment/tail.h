@@ -82,6 +82,11 @@ public:
     [[nodiscard]] const TailNode& node(std::size_t index) const noexcept {
         return *(nodes_end_ - 1 - index);
     }
+    /// The node behind one of this chunk, of whatever segment; nullptr if it isn't published.
+    [[nodiscard]] const TailNode* after(const TailNode& node) const noexcept {
+        const auto index = static_cast<std::size_t>(nodes_end_ - &node);
+        return index < nodes() ? &node - 1 : nullptr;
+    }
     /// Index of the first of `count` nodes whose last position is at or beyond `position`.
     [[nodiscard]] std::size_t find(Position position, std::size_t count) const noexcept;
 

@@ -126,6 +126,29 @@ TEST_CASE("D-17 a file that is trimmed while an entry in it is kept counts until
     CHECK(fixture->stat().pinned_bytes == 0);
 }
 
+TEST_CASE("R-20 a file that is pinned through both of its mappings counts once") {
+    StoreFixture fixture(tight_options());
+    must_append(*fixture, "sp", "a", 1, 1);
+    for (std::uint64_t next = 2; next <= 20; ++next) must_append(*fixture, "sp", "a", next, next);
+    must(fixture->drain());
+    std::vector<KeptEntry> kept;
+    kept.push_back(keep_first(*fixture, 1));
+    // Who reads on changes to the mapping in which is read ahead.
+    std::optional<Reader> reader = fixture->read_segment("sp", "a");
+    for (int i = 0; i < 19; ++i) REQUIRE(reader->next() != nullptr);
+    const Result<Entry>* last = reader->next();
+    REQUIRE((last != nullptr && *last));
+    kept.push_back((**last).keep());
+    reader.reset();
+    must(fixture->trim("sp", "a", 20));
+    const std::uint64_t pinned = fixture->stat().pinned_bytes;
+    CHECK(pinned > 0);
+    kept.pop_back();
+    CHECK(fixture->stat().pinned_bytes == pinned);
+    kept.clear();
+    CHECK(fixture->stat().pinned_bytes == 0);
+}
+
 TEST_CASE("R-20 concurrent: entries that are kept while they are drained stay what they are") {
     const std::uint64_t appends = sanitized ? 200 : 1000;
     StoreFixture fixture(tight_options());

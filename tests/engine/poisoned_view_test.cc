@@ -51,7 +51,8 @@ void check_views(Store& store) {
     Reader reader = store.read_space("sp");
     const Entry& entry = must_be(reader.next());
     const Bytes payload = entry.payload;
-    const Bytes record = entry.record;
+    // The number of pairs stands before the first one.
+    const Bytes record(entry.metadata.encoded() - 1, payload.data() + payload.size());
     const Bytes key(reinterpret_cast<const std::byte*>(entry.metadata.begin()->key.data()),
                     entry.metadata.begin()->key.size());
     const KeptEntry kept = entry.keep();

@@ -1,5 +1,7 @@
 #include <braid/store.hpp>
+#include <optional>
 
+#include "bench/compare/reads/every_millisecond.h"
 #include "bench/compare/reads/read_peer.h"
 #include "bench/place.h"
 #include "bench/records.h"
@@ -21,7 +23,8 @@ braid::Options options_of(const ReadSetup& setup) {
 class BraidReads : public ReadPeer {
 public:
     explicit BraidReads(const ReadSetup& setup)
-        : store_(must(braid::Store::open(setup.directory, options_of(setup)))),
+        : setup_(setup),
+          store_(must(braid::Store::open(setup.directory, options_of(setup)))),
           names_(segment_names(setup.segments)) {
         auto transaction = store_.begin();
         for (std::uint64_t record = 0; record < setup.records; ++record) {
@@ -48,6 +51,24 @@ public:
         return walk(store_.read_space(space, {.after = after, .limit = limit}));
     }
 
+    bool reopen() override {
+        if (!setup_.drained) return false;
+        readers_.clear();
+        must(store_.close());
+        store_ = must(braid::Store::open(setup_.directory, options_of(setup_)));
+        return true;
+    }
+    bool begin_writing() override {
+        writer_.emplace([this] {
+            auto transaction = store_.begin();
+            for (unsigned n = 0; n < 100; ++n)
+                transaction.append(space, "written beside", payload());
+            must(transaction.commit(braid::Durability::buffered));
+        });
+        return true;
+    }
+    void end_writing() override { writer_.reset(); }
+
 private:
     static unsigned first_byte(const braid::Result<braid::Entry>* entry) {
         if (entry == nullptr) give_up("braid: an entry is missing");
@@ -63,10 +84,12 @@ private:
         return entries;
     }
 
+    ReadSetup setup_;
     braid::Store store_;
     std::vector<std::string> names_;
     std::vector<braid::Reader> readers_;
     unsigned sum_ = 0;
+    std::optional<EveryMillisecond> writer_;
 };
 
 }  // namespace

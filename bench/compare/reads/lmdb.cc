@@ -1,6 +1,9 @@
 #include <lmdb.h>
 
+#include <optional>
+
 #include "bench/compare/keys.h"
+#include "bench/compare/reads/every_millisecond.h"
 #include "bench/compare/reads/read_peer.h"
 #include "bench/place.h"
 #include "bench/records.h"
@@ -53,7 +56,21 @@ public:
         return walk(commits_, Key(0, after + 1), last.bytes(), limit);
     }
 
+    bool begin_writing() override {
+        writer_.emplace([this] {
+            MDB_txn* transaction = nullptr;
+            must_be(mdb_txn_begin(env_, nullptr, 0, &transaction));
+            for (unsigned n = 0; n < 100; ++n)
+                put(transaction, by_segment_, Key(beside, ++written_beside_), 0);
+            must_be(mdb_txn_commit(transaction));
+        });
+        return true;
+    }
+    void end_writing() override { writer_.reset(); }
+
 private:
+    static constexpr std::uint32_t beside = 1U << 30;  // a segment beyond all
+
     void fill(const ReadSetup& setup) {
         constexpr std::uint64_t records_each = 10'000;
         for (std::uint64_t record = 0; record < setup.records;) {
@@ -98,6 +115,8 @@ private:
     MDB_cursor* segments_ = nullptr;
     MDB_cursor* commits_ = nullptr;
     unsigned sum_ = 0;
+    std::uint64_t written_beside_ = 0;
+    std::optional<EveryMillisecond> writer_;
 };
 
 }  // namespace

@@ -30,7 +30,14 @@ struct Arguments {
     std::uint64_t records = 1'000'000;
 };
 
-enum class Work : std::uint8_t { scan, get, space, resume };
+enum class Work : std::uint8_t {
+    scan,
+    first_scan,   ///< after the store was opened: nothing is verified yet
+    beside_scan,  ///< while another thread writes
+    get,
+    space,
+    resume,
+};
 
 /// What is asked of every peer alike.
 struct ReadWork {
@@ -56,6 +63,8 @@ std::vector<ReadWork> read_works() {
                                  work, segments, transaction, place.drained, place.pieces});
         };
         add("scan", Work::scan, 1);
+        if (place.drained) add("first scan", Work::first_scan, 1);
+        add("scan beside a writer", Work::beside_scan, 1);
         if (!place.drained || place.pieces) add("get", Work::get, 1);
         if (!place.pieces) add("get of 10000 segments", Work::get, 10'000);
         add("space of 64 segments", Work::space, 64);
@@ -68,13 +77,26 @@ std::vector<ReadWork> read_works() {
     return works;
 }
 
+/// Nanoseconds for each record of first scans; 0 where the peer can't.
+double measure_first_scans(ReadPeer& peer, double seconds) {
+    std::uint64_t done = 0;
+    double took = 0;
+    do {
+        if (!peer.reopen()) return 0;
+        const double start = thread_seconds();
+        done += peer.scan(0);
+        took += thread_seconds() - start;
+    } while (took < seconds);
+    return took * 1e9 / static_cast<double>(done);
+}
+
 /// Works for so long; nanoseconds for each record.
 double measure(ReadPeer& peer, const ReadWork& work, std::uint64_t records, double seconds) {
     static Random random(1);
     std::uint64_t done = 0;
     const double start = thread_seconds();
     do {
-        if (work.work == Work::scan) done += peer.scan(0);
+        if (work.work == Work::scan || work.work == Work::beside_scan) done += peer.scan(0);
         if (work.work == Work::space) done += peer.scan_space(0, records);
         if (work.work == Work::resume)
             for (int n = 0; n < 100; ++n) done += peer.scan_space(records - 1, 1);
@@ -84,6 +106,16 @@ double measure(ReadPeer& peer, const ReadWork& work, std::uint64_t records, doub
                          random.below(records / work.segments) + 1);
     } while (thread_seconds() - start < seconds);
     return (thread_seconds() - start) * 1e9 / static_cast<double>(done);
+}
+
+/// The same of any work; 0 where the peer can't do it.
+double measure_any(ReadPeer& peer, const ReadWork& work, std::uint64_t records, double seconds) {
+    if (work.work == Work::first_scan) return measure_first_scans(peer, seconds);
+    if (work.work != Work::beside_scan) return measure(peer, work, records, seconds);
+    if (!peer.begin_writing()) return 0;
+    const double took = measure(peer, work, records, seconds);
+    peer.end_writing();
+    return took;
 }
 
 void compare(const ReadWork& work, const std::vector<ReadPeerKind>& kinds,
@@ -101,12 +133,12 @@ void compare(const ReadWork& work, const std::vector<ReadPeerKind>& kinds,
         rows.back()->peer = kind.fill({rows.back()->scratch.path(), arguments.records,
                                        work.segments, work.transaction, work.drained, work.pieces,
                                        work.work == Work::space || work.work == Work::resume});
-        measure(*rows.back()->peer, work, arguments.records, 0);  // not the first time
+        measure_any(*rows.back()->peer, work, arguments.records, 0);  // not the first time
     }
     for (std::size_t round = 0; round < arguments.rounds; ++round)
         for (std::size_t i = 0; i < rows.size(); ++i) {
             Row& row = *rows[(round + i) % rows.size()];
-            row.ns.push_back(measure(*row.peer, work, arguments.records, arguments.seconds));
+            row.ns.push_back(measure_any(*row.peer, work, arguments.records, arguments.seconds));
         }
     fmt::print("{:44}", work.name);
     double braid = 0;
@@ -114,7 +146,10 @@ void compare(const ReadWork& work, const std::vector<ReadPeerKind>& kinds,
         const auto middle = row->ns.begin() + static_cast<std::ptrdiff_t>(row->ns.size() / 2);
         std::nth_element(row->ns.begin(), middle, row->ns.end());
         if (braid == 0) braid = *middle;
-        fmt::print(" {:9.1f} ({:5.2f})", *middle, *middle / braid);
+        if (*middle == 0)
+            fmt::print(" {:>17}", "");
+        else
+            fmt::print(" {:9.1f} ({:5.2f})", *middle, *middle / braid);
     }
     fmt::print("\n");
     std::fflush(stdout);

@@ -39,6 +39,12 @@ public:
     /// At most `limit` records of all segments in the order of commit, beyond the first `after`;
     /// their number.
     virtual std::uint64_t scan_space(std::uint64_t after, std::uint64_t limit) = 0;
+    /// Closes and opens the store, so that it remembers nothing but what is on disk; false: can't.
+    virtual bool reopen() { return false; }
+    /// Commits 100 records to another segment every millisecond, from another thread, until
+    /// `end_writing`; false: can't.
+    virtual bool begin_writing() { return false; }
+    virtual void end_writing() {}
 };
 
 /// A store that can be read from.

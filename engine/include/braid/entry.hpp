@@ -83,7 +83,6 @@ struct Entry {
     /// What keeps the views alive; owned by the reader. Not for users.
     const std::shared_ptr<const void>* pin = nullptr;
     const segment::Pinned* pinned = nullptr;  ///< what is pinned already. Not for users.
-    Bytes record;  ///< the encoded record that payload and metadata point into. Not for users.
 };
 
 /// An entry that holds its own memory.

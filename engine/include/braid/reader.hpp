@@ -1,7 +1,9 @@
 #pragma once
 
+#include <bit>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -87,6 +89,46 @@ struct Batch {
 
 class ReaderBody;
 
+namespace detail {
+
+/// The frame that a reader stands in, filled by its body. Nearly every step of a scan goes from one
+/// of its records to the next, which is so little that a call would cost more. Not for users.
+struct FrameSteps {
+    const std::byte* records = nullptr;  ///< one behind the other
+    const std::byte* ends = nullptr;     ///< where each ends: u16, little-endian, from `records` on
+    Sequence first_sequence;             ///< of the frame
+    Position first_position;             ///< likewise
+    std::uint32_t at = 0;                ///< the record to be given next
+    std::uint32_t stop = 0;              ///< none from here on; may have wrapped to −1 backward
+    bool is_plain = false;   ///< forward, several records without metadata, given out as they lie
+    Entry* entry = nullptr;  ///< what is given out
+    const Result<Entry>* result = nullptr;  ///< the same
+
+    [[nodiscard]] bool are_plain() const noexcept { return is_plain && at != stop; }
+    [[nodiscard]] std::size_t end_of(std::uint32_t record) const noexcept {
+        std::uint16_t end;
+        std::memcpy(&end, ends + sizeof end * record, sizeof end);
+        if constexpr (std::endian::native == std::endian::big)
+            end = static_cast<std::uint16_t>(end >> 8 | end << 8);
+        return end;
+    }
+    /// The next one of plain records.
+    const Result<Entry>* take() noexcept {
+        constexpr std::size_t ahead = 1024;  // bytes, soon to be read
+        const std::size_t begin = at == 0 ? 0 : end_of(at - 1);
+        const std::byte* record = records + begin;
+        __builtin_prefetch(record + ahead);
+        __builtin_prefetch(record + ahead + 64);
+        entry->payload = Bytes(record, end_of(at) - begin);
+        entry->sequence = first_sequence + at;
+        entry->position = first_position + at;
+        ++at;
+        return result;
+    }
+};
+
+}  // namespace detail
+
 /// Walks entries of the store as it stood when the reader was opened. Used by one thread at a time;
 /// any number of readers may run beside writers. It keeps the store's memory alive, also past
 /// `Store::close`, after which it ends with `closed` where it would have to read on.
@@ -99,7 +141,7 @@ public:
     /// The next entry or the error that stands in its place; nullptr only at a true end. What it
     /// points to, and all views in it, are valid until the next call or the reader's end. After an
     /// error it returns the same error again. May read from the disk.
-    const Result<Entry>* next();
+    const Result<Entry>* next() { return steps_->are_plain() ? steps_->take() : next_of_body(); }
 
     /// Of a reader of one segment: goes to the entry of this sequence, forward or back, and returns
     /// it as `next` would; nullptr if there is none within the bounds. Reading goes on from there,
@@ -114,7 +156,9 @@ public:
 private:
     friend class Store;
     explicit Reader(std::unique_ptr<ReaderBody> body);
+    const Result<Entry>* next_of_body();
     std::unique_ptr<ReaderBody> body_;
+    detail::FrameSteps* steps_;  // of the body
 };
 
 /// Walks history, then goes on live, without a seam: every entry beyond its start exactly once, in
@@ -126,9 +170,11 @@ public:
     ~Follower();
 
     /// Waits for the next entry; an error `closed` when the store closes. Never nullptr.
-    const Result<Entry>* next();
+    const Result<Entry>* next() { return next(std::chrono::nanoseconds::max()); }
     /// Waits at most `timeout`; nullptr when nothing came.
-    const Result<Entry>* next(std::chrono::nanoseconds timeout);
+    const Result<Entry>* next(std::chrono::nanoseconds timeout) {
+        return steps_->are_plain() ? steps_->take() : next_of_body(timeout);
+    }
     /// Never waits; nullptr when nothing is there yet.
     const Result<Entry>* try_next() { return next(std::chrono::nanoseconds(0)); }
     /// The entries that are there, at most `most` and at least one, waiting at most `timeout` for
@@ -152,7 +198,9 @@ public:
 private:
     friend class Store;
     explicit Follower(std::unique_ptr<ReaderBody> body);
+    const Result<Entry>* next_of_body(std::chrono::nanoseconds timeout);
     std::unique_ptr<ReaderBody> body_;
+    detail::FrameSteps* steps_;  // of the body
 };
 
 }  // namespace braid

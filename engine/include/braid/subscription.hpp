@@ -44,8 +44,9 @@ class SubscriptionBody;
 
 /// Signals of a segment, or of all segments of a space: first the status of each that has one, by
 /// name; then, whenever there are new entries, the latest status of each segment that has got some.
-/// What a segment went through while the handler was busy is told as one. Each has a thread of its
-/// own, so that a slow handler holds up neither commits nor other subscriptions.
+/// What a segment went through while the handler was busy is told as one; of entries that are
+/// trimmed before they could be told, no signal comes. Each has a thread of its own, so that a slow
+/// handler holds up neither commits nor other subscriptions.
 ///
 /// Any thread. Ends with the store's close, but keeps its memory until it is destroyed.
 class Subscription {
