@@ -96,6 +96,7 @@ private:
     [[nodiscard]] Work& work_of(const segment::TailNode& node) noexcept;
     void finish_piece(Work& work);
     void note_names();
+    void count_bodies();
     void finish_record();
     [[nodiscard]] bool is_catalog_long(std::uint64_t snapshots) const noexcept;
     [[nodiscard]] Result<void> rewrite_catalog();

@@ -3,6 +3,7 @@
 #include <braid/check.hpp>
 
 #include "engine/drain.h"
+#include "segment/body_reference.h"
 #include "segment/pack.h"
 
 namespace braid {
@@ -10,6 +11,14 @@ namespace {
 
 void pad_to_block(std::vector<std::byte>& bytes) {
     bytes.resize(io::whole_blocks(bytes.size()));
+}
+
+/// The count of a body file, of few.
+std::uint64_t& bodies_of(std::uint64_t file, std::vector<index::BodyFileCount>& counts) {
+    auto count = std::find_if(counts.rbegin(), counts.rend(),
+                              [&](const auto& one) { return one.file == file; });
+    if (count != counts.rend()) return count->bodies;
+    return counts.emplace_back(index::BodyFileCount{file}).bodies;
 }
 
 }  // namespace
@@ -27,7 +36,10 @@ void Drain::assign() {
             work.segment = segment;
             work.update = segment->drained();
         }
-        work_of(*node).frames_bytes += node->view().padded_length();
+        const segment::FrameView frame = node->view();
+        work_of(*node).frames_bytes += frame.padded_length();
+        if (frame.is_elsewhere())
+            ++bodies_of(segment::body_reference(frame).file, record_.body_files);
     }
     for (Work& work : work_) {
         if (work.frames_bytes < target_.options.piece_bytes_min) continue;
@@ -176,9 +188,24 @@ void Drain::finish_piece(Work& work) {
     pad_to_block(output.bytes);  // over what a drain that never finished may have left here
 }
 
+/// What the catalog has to know of the body files that the drain's frames refer to, so that each
+/// can go one day: `assign` has counted the drain's own.
+void Drain::count_bodies() {
+    if (trim_ || record_.body_files.empty()) return;
+    const Storage& storage = target_.storage;
+    record_.next_body_file = storage.next_body_file();
+    for (index::BodyFileCount& count : record_.body_files) {
+        const index::BodyFileCount known = storage.body_file(count.file);
+        count.bodies += known.bodies;
+        count.trimmed = known.trimmed;
+        record_.next_body_file = std::max(record_.next_body_file, count.file + 1);
+    }
+}
+
 void Drain::finish_record() {
     record_.kind = index::CatalogRecordKind::drain;
     note_names();
+    count_bodies();
     for (const Work& work : work_) record_.segments.push_back(work.update);
     std::sort(record_.segments.begin(), record_.segments.end(),
               [](const auto& left, const auto& right) { return left.segment < right.segment; });

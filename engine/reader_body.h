@@ -51,6 +51,9 @@ public:
         end_ = std::min(end_, end);
         ends_early_ = true;
     }
+    /// Before the first step: of entries whose record is a large body only the numbers and the time
+    /// are wanted; their records are empty.
+    void leave_bodies() noexcept { wants_bodies_ = false; }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
     /// The last entry of the next frame, passing over those before it, up to the end as it stands
@@ -89,6 +92,10 @@ private:
     [[nodiscard]] const Result<Entry>* outcome() const { return failed_ ? &current_ : nullptr; }
     [[nodiscard]] bool find_next();
     [[nodiscard]] bool find_record();
+    /// Whether the record at `at_` can be delivered as it is.
+    [[nodiscard]] bool is_ready() const noexcept { return at_ != stop_ && !is_elsewhere_; }
+    [[nodiscard]] bool fetch_body();
+    [[nodiscard]] bool is_trimmed_by_now() const;
     bool fail(Error error);
     [[nodiscard]] FrameSource* source();
     [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
@@ -136,16 +143,20 @@ private:
     Bytes records_;                    // all of them, one behind the other
     const std::byte* ends_ = nullptr;  // where each ends; nullptr: there is one record
     bool has_metadata_ = false;
+    bool is_elsewhere_ = false;  // the record is still to be fetched from its body file
     std::uint32_t at_ = 0;
     std::uint32_t stop_ = 0;
     std::uint32_t step_;
     bool is_cut_ = false;  // by the bounds or the end: nothing behind `stop_`, now or ever
 
     Window window_;
-    std::size_t item_ = 0;  // in the window: the next frame's
+    std::shared_ptr<const void> body_;                     // that was fetched last
+    const std::shared_ptr<const void>* memory_ = nullptr;  // that holds the records
+    std::size_t item_ = 0;                                 // in the window: the next frame's
     SegmentState* segment_ = nullptr;
     bool is_at_start_ = true;
-    bool ends_early_ = false;    // there may be much beyond the end
+    bool ends_early_ = false;  // there may be much beyond the end
+    bool wants_bodies_ = true;
     std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::variant<Missing, SegmentSource, SpaceSource> source_;
 };

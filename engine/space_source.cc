@@ -243,8 +243,7 @@ Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std:
     const std::uint64_t offset = entry.offset + (in_piece ? 0 : segment::extent_header_bytes);
     if (offset >= end) return damaged(index, id, "the space order leads beyond the frames");
     const Bytes left = file.stored.bytes.subspan(offset, end - offset);
-    if (segment::look(left).type != segment::ItemType::records)
-        return damaged(index, id, "no frame is here");
+    if (!segment::is_frame(segment::look(left).type)) return damaged(index, id, "no frame is here");
     const FrameView frame(left.data());
     if (const char* reason = file.walk.verify(frame, offset, store_seed_))
         return damaged(index, id, reason);

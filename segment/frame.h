@@ -57,6 +57,10 @@ public:
     [[nodiscard]] std::uint32_t count() const noexcept { return load<std::uint16_t>(12); }
     [[nodiscard]] ItemType type() const noexcept { return ItemType(load<std::uint8_t>(14)); }
     [[nodiscard]] std::uint8_t flags() const noexcept { return load<std::uint8_t>(15); }
+    /// What stands for its record is a BodyReference.
+    [[nodiscard]] bool is_elsewhere() const noexcept {
+        return type() == ItemType::records_elsewhere;
+    }
     [[nodiscard]] bool has_metadata() const noexcept { return flags() & item_flags::has_metadata; }
     [[nodiscard]] bool ends_transaction() const noexcept {
         return flags() & item_flags::ends_transaction;
@@ -74,7 +78,8 @@ public:
     [[nodiscard]] Timestamp timestamp() const noexcept { return load<std::uint64_t>(40); }
     [[nodiscard]] TransactionNumber transaction() const noexcept { return load<std::uint64_t>(48); }
 
-    /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified.
+    /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified, and
+    /// has its records.
     [[nodiscard]] Bytes record(std::uint32_t index) const noexcept {
         if (count() == 1) return body();
         const std::size_t begin = index == 0 ? 0 : end_offset(index - 1);
@@ -169,9 +174,12 @@ struct Look {
     return look_closely(bytes);
 }
 
+/// Whether a record's metadata can be decoded.
+[[nodiscard]] bool metadata_is_sound(Bytes record) noexcept;
+
 /// Checks a frame that `look` has found: checksum, then that the end offsets rise and lie within,
-/// and that metadata can be decoded. Reads nothing behind `length()`. nullptr if it is sound, else
-/// the reason in words.
+/// and that metadata can be decoded; or that its reference makes sense. Reads nothing behind
+/// `length()`. nullptr if it is sound, else the reason in words.
 [[nodiscard]] const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept;
 
 }  // namespace braid::segment
