@@ -101,7 +101,7 @@ Error CarefulExtents::missing_from_packs() {
 }
 
 bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {
-    return frame.type() == segment::ItemType::records && frame.segment() == segment_.id &&
+    return segment::is_frame(frame.type()) && frame.segment() == segment_.id &&
            frame.first_sequence() <= sequence && sequence <= frame.last_sequence();
 }
 

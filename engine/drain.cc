@@ -203,6 +203,9 @@ void Drain::collect_trim() {
     if (!trim_) return;
     record_.trims.push_back(trim_->segment);
     record_.pack_trims = trim_->packs;
+    if (trim_->body_files.empty()) return;
+    record_.next_body_file = target_.storage.next_body_file();
+    record_.body_files = trim_->body_files;
 }
 
 /// A few at a time, so that a drain takes few descriptors however many pieces it has.
@@ -308,6 +311,10 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
         record.sections.insert(record.sections.end(), pack.sections.begin(), pack.sections.end());
         if (pack.trimmed_records != 0)
             record.pack_trims.push_back({pack.info.number, pack.trimmed_records});
+    }
+    if (storage.next_body_file() > 1) {
+        record.next_body_file = storage.next_body_file();
+        record.body_files = storage.body_files();
     }
     return record;
 }

@@ -99,6 +99,7 @@ private:
     void build_frame(const segment::TailNode& node, Work& work);
     void finish_piece(Work& work);
     void note_names();
+    void count_bodies();
     void finish_record();
     [[nodiscard]] bool is_catalog_long(std::uint64_t snapshots) const noexcept;
     [[nodiscard]] Result<void> rewrite_catalog();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/drain.h"
+#include "segment/body_reference.h"
 #include "segment/pack.h"
 
 namespace braid {
@@ -11,6 +12,14 @@ namespace {
 
 void pad_to_block(std::vector<std::byte>& bytes) {
     bytes.resize(io::whole_blocks(bytes.size()));
+}
+
+/// The count of a body file, of few.
+std::uint64_t& bodies_of(std::uint64_t file, std::vector<index::BodyFileCount>& counts) {
+    auto count = std::find_if(counts.rbegin(), counts.rend(),
+                              [&](const auto& one) { return one.file == file; });
+    if (count != counts.rend()) return count->bodies;
+    return counts.emplace_back(index::BodyFileCount{file}).bodies;
 }
 
 }  // namespace
@@ -37,7 +46,9 @@ void Drain::assign_frame(const segment::TailNode& node) {
     }
     const std::uint32_t index = segment->drain_work - 1;
     work_of_.push_back(index);
-    const std::uint64_t bytes = node.view().padded_length();
+    const segment::FrameView frame = node.view();
+    if (frame.is_elsewhere()) ++bodies_of(segment::body_reference(frame).file, record_.body_files);
+    const std::uint64_t bytes = frame.padded_length();
     const std::uint64_t before =
         std::exchange(work_[index].frames_bytes, work_[index].frames_bytes + bytes);
     const std::uint64_t enough = target_.options.piece_bytes_min;
@@ -191,9 +202,24 @@ void Drain::finish_piece(Work& work) {
     pad_to_block(output.bytes);  // over what a drain that never finished may have left here
 }
 
+/// What the catalog has to know of the body files that the drain's frames refer to, so that each
+/// can go one day: `assign` has counted the drain's own.
+void Drain::count_bodies() {
+    if (trim_ || record_.body_files.empty()) return;
+    const Storage& storage = target_.storage;
+    record_.next_body_file = storage.next_body_file();
+    for (index::BodyFileCount& count : record_.body_files) {
+        const index::BodyFileCount known = storage.body_file(count.file);
+        count.bodies += known.bodies;
+        count.trimmed = known.trimmed;
+        record_.next_body_file = std::max(record_.next_body_file, count.file + 1);
+    }
+}
+
 void Drain::finish_record() {
     record_.kind = index::CatalogRecordKind::drain;
     note_names();
+    count_bodies();
     // In order of their ids, which are sorted apart from all that is to be written of them.
     std::vector<std::pair<SegmentId, std::uint32_t>> order;
     order.reserve(work_.size());

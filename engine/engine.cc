@@ -202,6 +202,13 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
             if (!body.demands_anything()) return {Receipt{}, nullptr};
             return answer_after_cause(Receipt{}, durability, callback);
         }
+        if (body.unwritten_body() != nullptr) {
+            // What refers to a body is sequenced once that is durable. Then it is judged anew.
+            lock.unlock();
+            if (no_room == NoRoom::give_up) return {Receipt{}, nullptr, false, true};
+            if (auto written = bodies_->write(body); !written) return {written.error(), nullptr};
+            continue;
+        }
         const Sequencer::Need need = sequencer_->prepare(body);
         if (!fits(need)) {
             lock.unlock();
@@ -303,6 +310,7 @@ Result<void> Engine::close() {
         const std::scoped_lock lock(group_->mutex);
         if (std::exchange(closing_, true)) return {};
     }
+    bodies_->close();  // nobody writes to the directory any more once the lock is gone
     threads_.reset();
     group_->forget_log_thread();
     group_->stop_preparing();
@@ -326,6 +334,25 @@ Result<void> Engine::finish_work() {
     drain_->shorten_catalog();
     group_->seal();
     return group_->shrink();
+}
+
+/// By name, and body files that no frame refers to nor is going to.
+std::vector<std::string> Engine::unknown_files(const std::vector<io::DirectoryEntry>& files) const {
+    std::vector<std::string> names = braid::unknown_files(files);
+    std::vector<io::DirectoryEntry> bodies;
+    for (const io::DirectoryEntry& file : files)
+        if (store_file_kind(file.name) == StoreFile::body &&
+            (bodies_ == nullptr || !bodies_->is_in_use(store_file_numbers(file.name).number)))
+            bodies.push_back(file);
+    if (bodies.empty()) return names;
+    const std::shared_lock lock(storage_->publish);
+    const auto undrained = undrained_body_files(*arena_, storage_->drained());
+    for (const io::DirectoryEntry& file : bodies) {
+        const std::uint64_t number = store_file_numbers(file.name).number;
+        if (storage_->body_file(number).bodies == 0 && !undrained.contains(number))
+            names.push_back(file.name);
+    }
+    return names;
 }
 
 StoreStat Engine::stat() const {
@@ -355,6 +382,9 @@ StoreStat Engine::stat() const {
     }
     const std::shared_lock lock(storage_->publish);
     stat.drained = storage_->drained();
+    stat.body_files = storage_->body_files().size();
+    for (const index::BodyFileCount& file : storage_->body_files())
+        stat.bodies += file.bodies - file.trimmed;
     stat.packs = storage_->packs().size();
     for (const PackState& pack : storage_->packs()) {
         stat.pack_bytes += pack.info.bytes;

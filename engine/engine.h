@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/body_files.h"
 #include "engine/drain.h"
 #include "engine/group_commit.h"
 #include "engine/notifier.h"
@@ -53,6 +54,7 @@ public:
     }
 
     [[nodiscard]] const Options& options() const noexcept { return options_; }
+    [[nodiscard]] BodyBuffers& body_buffers() const noexcept { return body_buffers_; }
     [[nodiscard]] Watermarks& watermarks() const noexcept { return watermarks_; }
     [[nodiscard]] Notifier& notifier() const noexcept { return *notifier_; }
     [[nodiscard]] std::uint64_t monotonic_ns() const { return disk_->monotonic_ns(); }
@@ -197,6 +199,9 @@ private:
     [[nodiscard]] wal::LogSizes log_sizes() const;
     void identify(const Uuid& store);
     void forget_all();
+    /// The store's files that it knows nothing of, among those of a listing.
+    [[nodiscard]] std::vector<std::string> unknown_files(
+        const std::vector<io::DirectoryEntry>& files) const;
     void begin_commits(wal::LogFiles files, std::unique_ptr<wal::LogWriter> writer,
                        std::uint64_t capacity, Threads threads);
     void drive_simulated_log();
@@ -222,7 +227,9 @@ private:
     std::optional<Notifier> mutable notifier_;
     Signal log_signal_;
     Signal drain_signal_;
-    std::unique_ptr<GroupCommit> group_;  // none if read-only
+    BodyBuffers mutable body_buffers_;
+    std::unique_ptr<BodyFiles> bodies_;   // none if read-only
+    std::unique_ptr<GroupCommit> group_;  // likewise
 
     std::mutex mutable drain_mutex_;  // the drain's role
     std::unique_ptr<Drain> drain_;

@@ -108,6 +108,13 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
     if (!plan) return plan.error();
     if (!options.past_consumers)
         if (auto held = held_back({space, segment}, plan->segment.position)) return *held;
+    retire_body_files(
+        *storage_, [this](std::uint64_t file) { return bodies_->is_in_use(file); },
+        [this] {
+            { const std::scoped_lock lock(group_->mutex); }  // behind who has just sequenced
+            return undrained_body_files(*arena_, storage_->drained());
+        },
+        *plan);
     drain_->request(*std::move(plan));
     struct Forget {
         Drain& drain;

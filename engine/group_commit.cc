@@ -67,7 +67,7 @@ void reserve_one(std::vector<T>& list) {
 void reserve_memory(CommitBatch& batch, std::uint64_t item_bytes) {
     const std::uint64_t needed = wal::batch_bytes(item_bytes);
     if (needed <= batch.memory.capacity()) return;
-    wal::AlignedBuffer memory(std::max(needed, 2 * batch.memory.capacity()));
+    io::AlignedBuffer memory(std::max(needed, 2 * batch.memory.capacity()));
     batch.memory = std::move(memory);
 }
 
@@ -295,7 +295,7 @@ bool GroupCommit::advance(io::Queue& queue, bool block) {
 
 void GroupCommit::keep_spare_memory() noexcept {
     while (spare_memory_.size() < spare_memory_.capacity()) {
-        wal::AlignedBuffer memory = writer_->take_spare();
+        io::AlignedBuffer memory = writer_->take_spare();
         if (memory.capacity() == 0) return;
         spare_memory_.push_back(std::move(memory));
     }

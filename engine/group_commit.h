@@ -21,7 +21,7 @@ namespace braid {
 /// What is logged in one go: transactions that were sequenced one after another.
 struct CommitBatch {
     wal::BatchBody body;
-    wal::AlignedBuffer memory;  ///< that the body will be encoded in
+    io::AlignedBuffer memory;  ///< that the body will be encoded in
     Position last_position;
     std::uint64_t file = 0;                   ///< ordinal of the log file that it goes to
     std::uint64_t due_ns = ~std::uint64_t{};  ///< when the log thread is to see to it
@@ -206,7 +206,7 @@ private:
     // Under `mutex`.
     std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet; has room
                                               // for one more a file in ready_
-    std::vector<wal::AlignedBuffer> spare_memory_;  // for batches to come
+    std::vector<io::AlignedBuffer> spare_memory_;  // for batches to come
     CommitPath path_;
     bool leading_ = false;
     Batches queue_;                          // not handed to the log

@@ -121,6 +121,7 @@ Result<std::uint64_t> Engine::count_readable(const Source& source, Position curs
     std::optional<std::vector<SpaceCursor>> spaces;
     if (!source.space.empty()) spaces = {{std::string(source.space), 0}};
     const auto reader = read_spaces(std::move(spaces), beyond);
+    reader->leave_bodies();
     std::uint64_t count = 0;
     while (const Result<Entry>* entry = reader->next()) {
         if (!*entry) return entry->error();

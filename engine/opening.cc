@@ -8,6 +8,7 @@
 #include "engine/store_files.h"
 #include "engine/threads.h"
 #include "io/planted.h"
+#include "segment/body_reference.h"
 
 namespace braid {
 namespace {
@@ -44,6 +45,8 @@ const char* impossible_number(const index::CatalogRecord& record) {
     for (const index::OrderSection& section : record.sections)
         if (section.offset > file_bytes_max || section.bytes > file_bytes_max)
             return "an order section whose numbers can't be";
+    if (record.next_body_file > segment::body_file_number_max + 1)
+        return "a body file whose number can't be";
     return nullptr;
 }
 
@@ -124,7 +127,7 @@ Result<void> Opening::open_for_writing(Engine::Threads threads) {
     if (auto loaded = load(); !loaded) return loaded;
     if (auto settled = settle_catalog(); !settled) return settled;
     if (auto begun = begin_log(); !begun) return begun;
-    remove_retired(disk_, *files, *engine_.table_, *engine_.storage_);
+    begin_bodies(*files);
     engine_.leases_->begin(engine_.monotonic_ns());
     return start(threads);
 }
@@ -364,6 +367,22 @@ Result<void> Opening::begin_log() {
     writer_ = std::move(*writer);
     log_files_->drained(engine_.storage_->transaction().value);
     return {};
+}
+
+/// Body files of earlier openings are never written to again, nor are their numbers used.
+void Opening::begin_bodies(const std::vector<io::DirectoryEntry>& files) {
+    const Storage& storage = *engine_.storage_;
+    const auto undrained = undrained_body_files(*engine_.arena_, storage.drained());
+    std::uint64_t next = storage.next_body_file();
+    if (!undrained.empty()) next = std::max(next, *undrained.rbegin() + 1);
+    for (const io::DirectoryEntry& file : files) {
+        const std::uint64_t number = store_file_numbers(file.name).number;
+        if (store_file_kind(file.name) == StoreFile::body &&
+            number <= segment::body_file_number_max)
+            next = std::max(next, number + 1);
+    }
+    remove_retired(disk_, files, *engine_.table_, storage, undrained);
+    engine_.bodies_ = std::make_unique<BodyFiles>(disk_, engine_.options_, catalog_.store, next);
 }
 
 Result<void> Opening::start(Engine::Threads threads) {

@@ -31,6 +31,7 @@ private:
     [[nodiscard]] Result<void> settle_catalog();
     [[nodiscard]] Result<void> sync_log();
     [[nodiscard]] Result<void> begin_log();
+    void begin_bodies(const std::vector<io::DirectoryEntry>& files);
     [[nodiscard]] Result<void> start(Engine::Threads threads);
 
     Engine& engine_;

@@ -35,6 +35,8 @@ std::optional<std::string> options_problem(const Options& options) {
         {"record_bytes_max", options.record_bytes_max, 1, 64 * mib},
         {"transaction_bytes_max", options.transaction_bytes_max, 1, 64 * mib},
         {"transaction_segments_max", options.transaction_segments_max, 1, 1 << 20},
+        {"large_body_bytes", options.large_body_bytes, 0, std::uint64_t{1} << 60},
+        {"body_file_bytes", options.body_file_bytes, 16 * kib, 4 * gib},
         {"transaction_ids_max", options.transaction_ids_max, 1, std::uint64_t{1} << 26},
         {"open_files_max", options.open_files_max, 1, 1 << 20},
         {"metrics_interval (ms)", ms(options.metrics_interval), 0, 3'600'000},

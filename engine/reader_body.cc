@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <shared_mutex>
 #include <utility>
 
 #include "engine/engine.h"
 #include "io/planted.h"
+#include "segment/body_reference.h"
 
 namespace braid {
 namespace {
@@ -16,6 +18,13 @@ Error out_of_memory() {
 }
 
 constexpr std::size_t window_frames_most = 256;
+
+Error trimmed_by_now(const SegmentState& segment, const Storage& storage) {
+    const std::shared_lock lock(storage.publish);
+    return Error::trimmed({segment.trimmed_position, 0},
+                          fmt::format("segment '{}' of space '{}' is trimmed through sequence {}",
+                                      segment.name(), segment.space->name, segment.trimmed.value));
+}
 
 }  // namespace
 
@@ -181,8 +190,13 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
     steps_.first_sequence = frame_.first_sequence();
     steps_.first_position = frame_.first_position();
     Entry& entry = *current_;
-    if (std::exchange(has_metadata_, frame_.has_metadata()) && !has_metadata_)
-        entry.metadata = Metadata();
+    bool has_metadata = frame_.has_metadata();
+    is_elsewhere_ = frame_.is_elsewhere() && wants_bodies_;
+    if (frame_.is_elsewhere()) {
+        body_record_ = {};
+        has_metadata &= wants_bodies_;
+    }
+    if (std::exchange(has_metadata_, has_metadata) && !has_metadata_) entry.metadata = Metadata();
     steps_.is_plain = !poisons_views && !bounds_.backward && !has_metadata_ && frame_.count() > 1;
     if (steps_.is_plain) {
         steps_.ends = frame_.body().data();
@@ -191,7 +205,8 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
     if (segment_ != item.segment) name_segment(*item.segment);
     entry.timestamp = frame_.timestamp();
     entry.transaction = frame_.transaction();
-    entry.pin = &window_.memory(item);
+    memory_ = &window_.memory(item);
+    entry.pin = memory_;
 }
 
 void ReaderBody::name_segment(SegmentState& segment) {
@@ -243,8 +258,7 @@ inline void ReaderBody::fetch_ahead() const noexcept {
 
 Bytes ReaderBody::lend(Bytes record) {
     try {
-        const auto& memory = window_.memory(window_.items()[item_ - 1]);
-        const auto lent = std::make_shared<const LentRecord>(record, memory);
+        const auto lent = std::make_shared<const LentRecord>(record, *memory_);
         current_->pin = &lent_.emplace_back(lent);
         return lent->copy();
     } catch (const std::bad_alloc&) {
@@ -257,7 +271,7 @@ Bytes ReaderBody::lend(Bytes record) {
 
 inline void ReaderBody::deliver() noexcept(!poisons_views) {
     const std::uint32_t index = steps_.at;
-    Bytes record = frame_.record(index);
+    Bytes record = frame_.is_elsewhere() ? body_record_ : frame_.record(index);
     if constexpr (poisons_views) record = lend(record);
     steps_.at = index + step_;
     Entry& entry = *current_;
@@ -271,14 +285,15 @@ inline void ReaderBody::deliver() noexcept(!poisons_views) {
 
 const Result<Entry>* ReaderBody::next() {
     if constexpr (poisons_views) lent_.clear();
-    if (steps_.at == steps_.stop && !enter_whole_frame() && !find_next()) return outcome();
+    if (steps_.at == steps_.stop) static_cast<void>(enter_whole_frame());
+    if (!is_ready() && !find_next()) return outcome();
     deliver();
     return &current_;
 }
 
 const Result<Entry>* ReaderBody::next_frame() {
     if constexpr (poisons_views) lent_.clear();
-    while (steps_.at == steps_.stop && !find_next())
+    while (!is_ready() && !find_next())
         if (failed_ || !extend()) return outcome();
     steps_.at = steps_.stop - 1;
     deliver();
@@ -348,10 +363,13 @@ bool ReaderBody::find_next() {
 
 bool ReaderBody::find_record() {
     seen_ = std::max(seen_, current_->position);
-    if (granted_ == bounds_.limit) return false;
-    if (is_cut_) clip();  // the end may have risen
-    while (!find_in_window()) {
-        if (is_cut_ || granted_ == bounds_.limit) return false;
+    if (steps_.at == steps_.stop) {
+        if (granted_ == bounds_.limit) return false;
+        if (is_cut_) clip();  // the end may have risen
+    }
+    while (!find_in_window() || (is_elsewhere_ && !fetch_body())) {
+        if (failed_ || is_cut_ || granted_ == bounds_.limit) return false;
+        if (steps_.at != steps_.stop || item_ != window_.items().size()) continue;
         if (auto filled = next_window(); !filled) return fail(filled.error());
         if (window_.items().empty()) {
             looked_through_ = end_;
@@ -361,6 +379,34 @@ bool ReaderBody::find_record() {
     // Backward, the first record of a frame is the highest.
     seen_ = std::max(seen_, frame_.first_position() + steps_.at);
     return true;
+}
+
+/// Gets the record at `steps_.at` from its body file. False if that failed, or if the entry is
+/// passed over because it was trimmed since its frame was taken: then its file may be gone.
+bool ReaderBody::fetch_body() {
+    auto body =
+        engine_->parts().storage.files.body(segment::body_reference(frame_), frame_.has_metadata());
+    if (body) {
+        body_ = std::move(body->pin);
+        memory_ = &body_;
+        body_record_ = body->bytes;
+        current_->pin = memory_;
+        is_elsewhere_ = false;
+        return true;
+    }
+    if (body.error().code() != Errc::corrupt || !is_trimmed_by_now())
+        return fail(std::move(body.error())
+                        .within(fmt::format("segment '{}' of space '{}'", segment_->name(),
+                                            segment_->space->name)));
+    steps_.stop = steps_.at;
+    --granted_;
+    if (bounds_.on_trimmed == OnTrimmed::skip) return false;
+    return fail(trimmed(trimmed_by_now(*segment_, engine_->parts().storage)));
+}
+
+bool ReaderBody::is_trimmed_by_now() const {
+    const std::shared_lock lock(engine_->parts().storage.publish);
+    return segment_->trimmed >= frame_.first_sequence();
 }
 
 bool ReaderBody::find_in_window() {
@@ -432,7 +478,8 @@ void ReaderBody::wait(std::uint32_t seen, std::uint64_t timeout_ns) {
     take_back(*number);
 }
 
-/// Of one window: its frames stay where they are until the next one.
+/// Of one window: its frames stay where they are until the next one. A large body can only be the
+/// first, so that a batch holds one at most.
 const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t timeout_ns) {
     const Position previous = last_seen();
     const Result<Entry>* entry = follow(timeout_ns);
@@ -443,7 +490,7 @@ const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t ti
     }
     try {
         batch_entries_.assign(1, **entry);
-        while (batch_entries_.size() < most && find_in_window()) {
+        while (batch_entries_.size() < most && find_in_window() && !is_elsewhere_) {
             deliver();
             batch_entries_.push_back(*current_);
         }

@@ -53,6 +53,9 @@ public:
     }
     /// How the reader's own steps within a frame are taken.
     [[nodiscard]] detail::FrameSteps& steps() noexcept { return steps_; }
+    /// Before the first step: of entries whose record is a large body only the numbers and the time
+    /// are wanted; their records are empty.
+    void leave_bodies() noexcept { wants_bodies_ = false; }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
     /// The last entry of the next frame, passing over those before it, up to the end as it stands
@@ -91,6 +94,12 @@ private:
     [[nodiscard]] const Result<Entry>* outcome() const { return failed_ ? &current_ : nullptr; }
     [[nodiscard]] bool find_next();
     [[nodiscard]] bool find_record();
+    /// Whether the record at `steps_.at` can be delivered as it is.
+    [[nodiscard]] bool is_ready() const noexcept {
+        return steps_.at != steps_.stop && !is_elsewhere_;
+    }
+    [[nodiscard]] bool fetch_body();
+    [[nodiscard]] bool is_trimmed_by_now() const;
     bool fail(Error error);
     [[nodiscard]] FrameSource* source();
     [[nodiscard]] bool find_segment(std::string_view space, std::string_view segment);
@@ -140,15 +149,20 @@ private:
     segment::FrameView frame_;
     detail::FrameSteps steps_;
     bool has_metadata_ = false;
+    bool is_elsewhere_ = false;  // the record is still to be fetched from its body file
+    Bytes body_record_;          // once it was; empty where it isn't wanted
     std::uint32_t step_;
     bool is_cut_ = false;  // by the bounds or the end: nothing behind `steps_.stop`, now or ever
 
     Window window_;
-    bool is_window_within_ = false;  // the bounds
-    std::size_t item_ = 0;           // in the window: the next frame's
+    bool is_window_within_ = false;                        // the bounds
+    std::size_t item_ = 0;                                 // in the window: the next frame's
+    std::shared_ptr<const void> body_;                     // that was fetched last
+    const std::shared_ptr<const void>* memory_ = nullptr;  // that holds the records
     SegmentState* segment_ = nullptr;
     bool is_at_start_ = true;
-    bool ends_early_ = false;    // there may be much beyond the end
+    bool ends_early_ = false;  // there may be much beyond the end
+    bool wants_bodies_ = true;
     std::size_t window_frames_;  // to ask for next: grows as reading goes on
     std::variant<Missing, SegmentSource, SpaceSource> source_;
 };

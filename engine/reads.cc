@@ -33,13 +33,22 @@ std::unique_ptr<ReaderBody> Engine::read_spaces(std::optional<std::vector<SpaceC
     return std::make_unique<ReaderBody>(shared_from_this(), checked, std::move(choice), from);
 }
 
-Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,
-                                              Level level) const {
+namespace {
+
+/// Of a reader that gives the newest entry.
+EntryBounds newest_at(Level level) {
     EntryBounds bounds;
     bounds.backward = true;
     bounds.limit = 1;
     bounds.level = level;
-    const auto reader = read_segment(space, segment, bounds);
+    return bounds;
+}
+
+}  // namespace
+
+Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::string_view segment,
+                                              Level level) const {
+    const auto reader = read_segment(space, segment, newest_at(level));
     const Result<Entry>* entry = reader->next();
     if (entry == nullptr) return std::optional<KeptEntry>();
     if (!*entry) return entry->error();
@@ -47,11 +56,13 @@ Result<std::optional<KeptEntry>> Engine::peek(std::string_view space, std::strin
 }
 
 Result<SegmentStatus> Engine::status(std::string_view space, std::string_view segment) const {
-    const auto last = peek(space, segment, Level::committed);
-    if (!last) return last.error();
+    const auto newest = read_segment(space, segment, newest_at(Level::committed));
+    newest->leave_bodies();
+    const Result<Entry>* last = newest->next();
+    if (last != nullptr && !*last) return last->error();
     const SegmentState* state = table_->find(space, segment, watermarks_.committed());
     if (state == nullptr) return SegmentStatus();
-    return status_of(*state, *last ? &***last : nullptr);
+    return status_of(*state, last != nullptr ? &**last : nullptr);
 }
 
 Result<SegmentStatus> Engine::status_of(const SegmentState& segment, const Entry* last) const {
@@ -73,6 +84,7 @@ Result<SegmentStatus> Engine::status_of(const SegmentState& segment, const Entry
         first_left.from = trimmed + 1;
         first_left.on_trimmed = OnTrimmed::skip;
         const auto reader = read_segment(segment.space->name, segment.name(), first_left);
+        reader->leave_bodies();
         const Result<Entry>* first = reader->next();
         if (first != nullptr && !*first) return first->error();
         if (first != nullptr) status.first_timestamp = (**first).timestamp;

@@ -93,6 +93,7 @@ Result<void> Engine::read_stored_receipt(Receipt& receipt) const {
     bounds.limit = receipt.last_position - receipt.first_position + 1;
     bounds.on_trimmed = OnTrimmed::skip;
     const auto reader = read_spaces(std::nullopt, bounds);
+    reader->leave_bodies();
     Ranges ranges(receipt);
     while (const Result<Entry>* next = reader->next()) {
         if (!*next) return next->error();

@@ -100,7 +100,7 @@ bool Planner::is_sound(Bytes frames, const segment::Piece& piece) const {
         const Bytes left = frames.subspan(at);
         if (segment::look(left).found != segment::Found::item) return false;
         const segment::FrameView frame(left.data());
-        if (frame.type() != segment::ItemType::records || frame.segment() != piece.segment ||
+        if (!segment::is_frame(frame.type()) || frame.segment() != piece.segment ||
             frame.first_sequence() != next || segment::verify_frame(frame, store_seed_) != nullptr)
             return false;
         next = frame.last_sequence() + 1;

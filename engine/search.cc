@@ -12,6 +12,7 @@ Result<Sequence> Engine::first_sequence_where(const SegmentState& segment,
     Sequence low = status.first_sequence;
     Sequence high = status.last_sequence + 1;
     const auto reader = read_segment(segment.space->name, segment.name(), {});
+    reader->leave_bodies();
     std::uint64_t step = 1;
     for (bool from_end = true; low < high;) {
         from_end = from_end && high - low > 2 * step;
@@ -37,6 +38,7 @@ Result<Position> Engine::first_position_where(const SpaceSource::Choice& choice,
     all.on_trimmed = OnTrimmed::skip;
     ReaderBody reader(shared_from_this(), all, choice, 1);
     reader.end_at(end);
+    reader.leave_bodies();
     Position low = 1;
     Position high = end + 1;
     while (low < high) {
@@ -58,6 +60,7 @@ Result<Position> Engine::transaction_end(Position position) const {
     bounds.limit = 1;
     bounds.on_trimmed = OnTrimmed::skip;
     const auto beyond = read_spaces(std::nullopt, bounds);
+    beyond->leave_bodies();
     const Result<Entry>* next = beyond->next();
     if (next == nullptr) return position;
     if (!*next) return next->error();
@@ -65,6 +68,7 @@ Result<Position> Engine::transaction_end(Position position) const {
     bounds.backward = true;
     const auto back = read_spaces(std::nullopt, bounds);
     back->end_at(position);
+    back->leave_bodies();
     bool is_split = false;
     while (const Result<Entry>* entry = back->next()) {
         if (!*entry) return entry->error();

@@ -146,7 +146,7 @@ const segment::Piece* SegmentSource::piece_of(Sequence sequence) const {
 }
 
 bool SegmentSource::is_ours(FrameView frame) const {
-    return frame.type() == segment::ItemType::records && frame.segment() == segment_.id &&
+    return segment::is_frame(frame.type()) && frame.segment() == segment_.id &&
            frame.first_sequence() <= next_ && next_ <= frame.last_sequence();
 }
 
@@ -164,8 +164,7 @@ FrameView frame_in_piece(const RecentFiles::Recent& file, const segment::Piece& 
                          std::uint64_t at) {
     if (at >= piece.frames_bytes) return {};
     const Bytes left = file.stored.bytes.subspan(piece.offset + at, piece.frames_bytes - at);
-    return segment::look(left).type == segment::ItemType::records ? FrameView(left.data())
-                                                                  : FrameView();
+    return segment::is_frame(segment::look(left).type) ? FrameView(left.data()) : FrameView();
 }
 
 }  // namespace
@@ -280,7 +279,7 @@ std::uint64_t SegmentSource::add_row(Window& window, std::size_t frames, RecentF
         if (file.walk.knows(offset)) {
             if (!segment::fits(frame, end - offset)) break;
             file.walk.pass(frame, offset);
-        } else if (segment::look(bytes.subspan(offset)).type != segment::ItemType::records ||
+        } else if (!segment::is_frame(segment::look(bytes.subspan(offset)).type) ||
                    file.walk.verify(frame, offset, store_seed_) != nullptr) {
             break;
         }

@@ -295,8 +295,7 @@ const char* SpaceSource::problem_of(FrameView frame, const index::OrderEntry& en
         if (!segment::fits(frame, left)) return "no frame is here";
         walk.pass(frame, offset);
     } else {
-        if (segment::look({frame.data(), left}).type != segment::ItemType::records)
-            return "no frame is here";
+        if (!segment::is_frame(segment::look({frame.data(), left}).type)) return "no frame is here";
         if (const char* reason = walk.verify(frame, offset, store_seed_)) return reason;
     }
     if (frame.first_position() != entry.first_position || frame.count() != entry.records)

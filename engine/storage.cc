@@ -44,10 +44,32 @@ std::vector<PackState> packs_of(const index::CatalogRecord& record) {
     return packs;
 }
 
+/// What is known of body files once these have changed.
+std::vector<index::BodyFileCount> with_changes(const std::vector<index::BodyFileCount>& known,
+                                               const std::vector<index::BodyFileCount>& changed) {
+    std::map<std::uint64_t, index::BodyFileCount> files;
+    for (const auto* counts : {&known, &changed})
+        for (const index::BodyFileCount& count : *counts) files[count.file] = count;
+    std::vector<index::BodyFileCount> all;
+    for (const auto& [number, count] : files)
+        if (count.bodies != 0) all.push_back(count);
+    return all;
+}
+
 }  // namespace
+
+index::BodyFileCount Storage::body_file(std::uint64_t number) const noexcept {
+    const auto found = std::lower_bound(body_files_.begin(), body_files_.end(), number,
+                                        [](const index::BodyFileCount& count,
+                                           std::uint64_t wanted) { return count.file < wanted; });
+    return found == body_files_.end() || found->file != number ? index::BodyFileCount{number}
+                                                               : *found;
+}
 
 void Storage::add(const index::CatalogRecord& record) {
     std::vector<PackState> packs = packs_of(record);
+    std::vector<index::BodyFileCount> body_files;
+    if (record.next_body_file != 0) body_files = with_changes(body_files_, record.body_files);
     if (packs_.capacity() < packs_.size() + packs.size())
         packs_.reserve(std::max(2 * packs_.size(), packs_.size() + packs.size()));
     // From here on nothing needs memory.
@@ -56,6 +78,10 @@ void Storage::add(const index::CatalogRecord& record) {
     transaction_ = record.transaction;
     timestamp_ = record.timestamp;
     next_pack_ = record.next_pack;
+    if (record.next_body_file != 0) {
+        body_files_ = std::move(body_files);
+        next_body_file_ = record.next_body_file;
+    }
     for (const index::PackTrim& trim : record.pack_trims) {
         const auto pack = std::lower_bound(packs_.begin(), packs_.end(), trim.pack,
                                            [](const PackState& state, std::uint32_t number) {

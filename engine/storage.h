@@ -93,6 +93,14 @@ public:
     [[nodiscard]] const PackState* pack_number(std::uint32_t number) const noexcept;
     /// Packs below this number were written, and are retired if they aren't there.
     [[nodiscard]] std::uint32_t next_pack() const noexcept { return next_pack_; }
+    /// The body files that drained frames refer to, by number, rising.
+    [[nodiscard]] const std::vector<index::BodyFileCount>& body_files() const noexcept {
+        return body_files_;
+    }
+    /// Of one of them; of any other the number alone.
+    [[nodiscard]] index::BodyFileCount body_file(std::uint64_t number) const noexcept;
+    /// Beyond all that drained frames ever referred to.
+    [[nodiscard]] std::uint64_t next_body_file() const noexcept { return next_body_file_; }
     /// The last position trimmed anywhere: below it packs may be missing.
     [[nodiscard]] Position trimmed_through() const noexcept { return trimmed_through_; }
 
@@ -137,6 +145,8 @@ private:
     Timestamp timestamp_;
     std::vector<PackState> packs_;  // by number, rising
     std::uint32_t next_pack_ = 1;
+    std::vector<index::BodyFileCount> body_files_;
+    std::uint64_t next_body_file_ = 1;
     Position trimmed_through_;
 
     using PieceKey =

@@ -256,7 +256,8 @@ Metrics Store::metrics() const {
 }
 
 Transaction::Transaction(std::shared_ptr<Engine> engine)
-    : engine_(std::move(engine)), body_(std::make_unique<TransactionBody>(engine_->options())) {}
+    : engine_(std::move(engine)),
+      body_(std::make_unique<TransactionBody>(engine_->options(), &engine_->body_buffers())) {}
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;

@@ -28,6 +28,7 @@ StoreFile store_file_kind(std::string_view name) {
     if (name == "log.new") return StoreFile::unfinished_log;
     if (is_numbered(name, "log-")) return StoreFile::log;
     if (is_numbered(name, "pack-")) return StoreFile::pack;
+    if (is_numbered(name, "body-")) return StoreFile::body;
     if (is_numbered(name, "catalog-")) return StoreFile::catalog;
     if (name.ends_with(unfinished) &&
         is_numbered(name.substr(0, name.size() - unfinished.size()), "catalog-"))

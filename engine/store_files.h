@@ -17,13 +17,14 @@ enum class StoreFile : std::uint8_t {
     pack,
     segment,
     catalog,
+    body,
     unfinished_catalog,
     unfinished_log,
     metrics,  ///< nothing depends on it, nor on one half written
 };
 
-/// The numbers in the name of a pack (`segment` 0) or of a segment's own file; 0 where they are too
-/// large to be ours.
+/// The numbers in the name of a pack or a body file (`segment` 0) or of a segment's own file; 0
+/// where they are too large to be ours.
 struct StoreFileNumbers {
     std::uint64_t segment = 0;
     std::uint64_t number = 0;

@@ -3,25 +3,31 @@
 #include <fmt/format.h>
 
 #include "engine/store_files.h"
+#include "io/aligned_buffer.h"
+#include "io/planted.h"
+#include "segment/body_file.h"
 #include "segment/pack.h"
 #include "segment/segment_file.h"
 
 namespace braid {
 namespace {
 
-Error too_short(const std::string& name, std::uint64_t bytes, std::uint64_t wanted) {
-    return Error(Errc::corrupt, fmt::format("{}: the file has {} bytes, the catalog speaks of {}",
-                                            name, bytes, wanted));
+Error too_short(FileId id, std::uint64_t bytes, std::uint64_t wanted) {
+    return Error(Errc::corrupt, fmt::format("{}: the file has {} bytes, {} of {}", id.name(), bytes,
+                                            id.segment == FileId::of_bodies ? "a frame speaks"
+                                                                            : "the catalog speaks",
+                                            wanted));
 }
 
 }  // namespace
 
 std::string FileId::name() const {
+    if (segment == of_bodies) return segment::body_file_name(number);
     return segment == 0 ? segment::pack_name(number) : segment::segment_file_name(segment, number);
 }
 
-Result<std::unique_ptr<io::File>> StoredFiles::open(FileId id) {
-    auto file = disk_.open(id.name(), {});
+Result<std::unique_ptr<io::File>> StoredFiles::open(FileId id, bool direct) {
+    auto file = disk_.open(id.name(), {.direct = direct});
     if (!file && file.error().code() == Errc::not_found)
         return Error(Errc::corrupt, fmt::format("{}: the file is missing", id.name()));
     return file;
@@ -52,7 +58,7 @@ Result<void> StoredFiles::map(Kept& kept, Access access, std::uint64_t least) {
     if (!file) return file.error();
     auto size = (*file)->size();
     if (!size) return size.error();
-    if (*size < least) return too_short((*file)->name(), *size, least);
+    if (*size < least) return too_short(kept.id, *size, least);
     auto mapping = (*file)->map(*size);
     if (!mapping) return mapping.error();
     if (access == Access::random) (*mapping)->expect_random_reads();
@@ -82,7 +88,8 @@ void StoredFiles::unmap(Kept& kept) noexcept {
 
 void StoredFiles::forget(const std::string& name) {
     const StoreFileNumbers numbers = store_file_numbers(name);
-    const FileId id{numbers.segment, static_cast<std::uint32_t>(numbers.number)};
+    FileId id{numbers.segment, static_cast<std::uint32_t>(numbers.number)};
+    if (store_file_kind(name) == StoreFile::body) id.segment = FileId::of_bodies;
     {
         const std::scoped_lock lock(mutex_);
         const auto found = by_id_.find(id);
@@ -135,12 +142,44 @@ Result<StoredBytes> StoredFiles::copy(FileId id, std::uint64_t offset, std::uint
     // Before memory is taken for a length that nobody has checked.
     auto size = (*file)->size();
     if (!size) return size.error();
-    if (*size < offset + length) return too_short((*file)->name(), *size, offset + length);
+    if (*size < offset + length) return too_short(id, *size, offset + length);
     auto memory = std::make_shared<std::vector<std::byte>>(length);
     auto read = (*file)->read(*memory, offset);
     if (!read) return read.error();
-    if (*read != length) return too_short((*file)->name(), offset + *read, offset + length);
+    if (*read != length) return too_short(id, offset + *read, offset + length);
     return StoredBytes{Bytes(*memory), memory};
+}
+
+Result<StoredBytes> StoredFiles::copy_direct(FileId id, std::uint64_t offset,
+                                             std::uint64_t length) {
+    auto file = open(id, true);
+    if (!file) return file.error();
+    auto memory = std::make_shared<io::AlignedBuffer>(length);
+    auto read = (*file)->read(memory->first(io::whole_blocks(length)), offset);
+    if (!read) return read.error();
+    if (*read < length) return too_short(id, offset + *read, offset + length);
+    return StoredBytes{memory->first(length), memory};
+}
+
+/// A body file is read a page at a time and no further than a body: what lies behind it may be
+/// being written, past the cache (docs/decisions/0010-large-bodies-written-once.md).
+Result<StoredBytes> StoredFiles::body(const segment::BodyReference& reference, bool has_metadata) {
+    const FileId id{FileId::of_bodies, static_cast<std::uint32_t>(reference.file)};
+    const auto [file, offset, length, hash] = reference;
+    auto stored =
+        are_mapped() ? view(id, offset, length, Access::random) : copy(id, offset, length);
+    if (!stored || (stored->verified != nullptr && stored->verified->has(offset))) return stored;
+    if (stored->random != nullptr) stored->random->expect_reads(stored->bytes);
+    const char* reason = segment::verify_body(reference, stored->bytes, has_metadata);
+    if (reason == nullptr || is_planted(PlantedFault::body_unchecked)) {
+        if (stored->verified != nullptr) stored->verified->add(offset);
+        return stored;
+    }
+    // Somebody else's reading ahead may have left in the cache what the body has since replaced.
+    auto again = copy_direct(id, offset, length);
+    if (!again || segment::verify_body(reference, again->bytes, has_metadata) == nullptr)
+        return again;
+    return Error(Errc::corrupt, fmt::format("{} at offset {}: {}", id.name(), offset, reason));
 }
 
 }  // namespace braid

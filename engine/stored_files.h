@@ -11,12 +11,15 @@
 
 #include "engine/verified_frames.h"
 #include "io/disk.h"
+#include "segment/body_reference.h"
 #include "segment/pinned.h"
 
 namespace braid {
 
-/// A pack (`segment` 0) or a segment's own file.
+/// A pack (`segment` 0), a body file (`segment` is `of_bodies`), or a segment's own file.
 struct FileId {
+    static constexpr SegmentId of_bodies{~std::uint64_t{0}};  // no segment gets there
+
     SegmentId segment = 0;
     std::uint32_t number = 0;
 
@@ -53,6 +56,10 @@ public:
                                            Access access = Access::sequential);
     /// The same by read calls into fresh memory, whatever the read mode.
     [[nodiscard]] Result<StoredBytes> copy(FileId id, std::uint64_t offset, std::uint64_t length);
+    /// A large body, checked against its hash: where it is mapped, once in the process. `corrupt`
+    /// names file and offset.
+    [[nodiscard]] Result<StoredBytes> body(const segment::BodyReference& reference,
+                                           bool has_metadata);
     [[nodiscard]] bool are_mapped() const noexcept {
         return options_.read_mode == ReadMode::mapped;
     }
@@ -84,7 +91,10 @@ private:
     using List = std::list<Kept>;
     [[nodiscard]] Result<StoredBytes> view_copied(FileId id, std::uint64_t offset,
                                                   std::uint64_t length);
-    [[nodiscard]] Result<std::unique_ptr<io::File>> open(FileId id);
+    [[nodiscard]] Result<std::unique_ptr<io::File>> open(FileId id, bool direct = false);
+    /// The same as `copy` from the medium, whatever is cached.
+    [[nodiscard]] Result<StoredBytes> copy_direct(FileId id, std::uint64_t offset,
+                                                  std::uint64_t length);
     /// The file as the one used last. Under the mutex.
     [[nodiscard]] Kept& use(FileId id);
     /// Maps as much as the file holds, but at least so much. Under the mutex.

@@ -101,6 +101,7 @@ Result<void> SubscriptionBody::tell_snapshot() {
         if (!goes_on()) return {};
         const auto reader = engine_->read_segment(space_, segment->name(), newest);
         reader->end_at(begin_);
+        reader->leave_bodies();
         const Result<Entry>* last = reader->next();
         if (last != nullptr && !*last) return last->error();
         const auto status = engine_->status_of(*segment, last == nullptr ? nullptr : &**last);

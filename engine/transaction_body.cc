@@ -120,10 +120,49 @@ void TransactionBody::add(std::string_view space, std::string_view segment, Byte
                                 limits_.transaction_segments_max));
     if (written.records == 0) written_.push_back(*index);
     demand(*index, options.expect);
-    frames_.add(*index, payload, metadata);
+    if (limits_.large_body_bytes != 0 && bytes >= limits_.large_body_bytes)
+        add_body(*index, bytes, payload, metadata);
+    else
+        frames_.add(*index, payload, metadata);
     ++written.records;
     bytes_ += bytes;
     ++records_;
+}
+
+void TransactionBody::add_body(std::uint32_t target, std::uint64_t bytes, Bytes payload,
+                               std::span<const KeyValue> metadata) {
+    LargeBody& body = bodies_.emplace_back();
+    body.memory = buffers_ != nullptr ? buffers_->take(bytes) : io::AlignedBuffer(bytes);
+    body.length = bytes;
+    const auto blocks = body.memory.first(io::whole_blocks(bytes));
+    std::byte* at = blocks.data();
+    if (!metadata.empty()) at = segment::put_metadata(at, metadata);
+    at = std::copy(payload.begin(), payload.end(), at);
+    std::fill(at, blocks.data() + blocks.size(), std::byte{});
+    body.hash = segment::checksum(blocks.first(bytes), 0);
+    frames_.add_elsewhere(target, !metadata.empty());
+    body.frame = frames_.frames().size() - 1;
+}
+
+void TransactionBody::note_written(const segment::BodyReference& reference,
+                                   std::shared_ptr<const void> file) noexcept {
+    LargeBody& body = bodies_[written_bodies_++];
+    frames_.refer(body.frame, reference);
+    body.file = std::move(file);
+    release(body);
+}
+
+void TransactionBody::release(LargeBody& body) noexcept {
+    if (buffers_ != nullptr && body.memory.capacity() != 0)
+        buffers_->give_back(std::move(body.memory));
+    else
+        body.memory.release();
+}
+
+void TransactionBody::drop_bodies() noexcept {
+    for (LargeBody& body : bodies_) release(body);
+    bodies_.clear();
+    written_bodies_ = 0;
 }
 
 void TransactionBody::require(std::string_view space, std::string_view segment,
@@ -243,9 +282,18 @@ void TransactionBody::encode(const Change& change) {
                                           limits_.transaction_bytes_max));
 }
 
+/// Of a large body what counts is what it is, and not where: as if its frame held it.
 void TransactionBody::note_id() {
     fingerprint_ = segment::checksum(changes_, 0);
-    for (const segment::FrameBuilder::Frame& frame : frames_.frames()) {
+    auto body = bodies_.begin();
+    const auto frames = frames_.frames();
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        segment::FrameBuilder::Frame frame = frames[i];
+        if (body != bodies_.end() && body->frame == i) {
+            frame.length = segment::frame_header_bytes + body->length;
+            frame.body_hash = body->hash;
+            ++body;
+        }
         const Target& target = targets_[frame.segment];
         const auto flags = std::to_integer<std::uint64_t>(
             frames_.bytes()[frame.offset + offsetof(segment::ItemPrefix, flags)]);
@@ -272,6 +320,7 @@ void TransactionBody::clear() noexcept {
     id_.reset();
     id_change_.clear();
     frames_.clear();
+    drop_bodies();
     bytes_ = 0;
     records_ = 0;
     written_.clear();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/consumer_table.h"
+#include "engine/large_body.h"
 #include "engine/lease_table.h"
 #include "segment/frame_builder.h"
 
@@ -20,7 +21,10 @@ struct SpaceState;
 /// caller's thread; the sequencer only fills in numbers.
 class TransactionBody {
 public:
-    explicit TransactionBody(const Options& limits) : limits_(limits) {}
+    /// `buffers`: where memory for large bodies comes from, if not from nowhere.
+    explicit TransactionBody(const Options& limits, BodyBuffers* buffers = nullptr)
+        : limits_(limits), buffers_(buffers) {}
+    ~TransactionBody() { drop_bodies(); }
     TransactionBody(const TransactionBody&) = delete;
     TransactionBody& operator=(const TransactionBody&) = delete;
 
@@ -73,6 +77,13 @@ public:
     [[nodiscard]] const std::vector<std::uint32_t>& written() const noexcept { return written_; }
     [[nodiscard]] const std::vector<Demand>& demands() const noexcept { return demands_; }
     [[nodiscard]] segment::FrameBuilder& frames() noexcept { return frames_; }
+    /// The next large body that no body file has yet; nullptr: none.
+    [[nodiscard]] LargeBody* unwritten_body() noexcept {
+        return written_bodies_ == bodies_.size() ? nullptr : &bodies_[written_bodies_];
+    }
+    /// That one is durable there.
+    void note_written(const segment::BodyReference& reference,
+                      std::shared_ptr<const void> file) noexcept;
     /// What it does to consumers and demands of them.
     [[nodiscard]] std::span<ConsumerChange> consumers() noexcept {
         return {consumers_.data(), used_consumers_};
@@ -129,6 +140,10 @@ private:
     }
     void add(std::string_view space, std::string_view segment, Bytes payload,
              const AppendOptions& options);
+    void add_body(std::uint32_t target, std::uint64_t bytes, Bytes payload,
+                  std::span<const KeyValue> metadata);
+    void release(LargeBody& body) noexcept;
+    void drop_bodies() noexcept;
     void add_demand(std::string_view space, std::string_view segment, Expectation expectation);
     void add_consumer(ConsumerChange::Kind kind, std::string_view consumer, const Source& source,
                       Position position, const MoveOptions& options);
@@ -141,6 +156,7 @@ private:
     void demand(std::uint32_t target, Expectation expectation);
 
     const Options& limits_;
+    BodyBuffers* const buffers_;
     // Those in use come first. The others are left from before `clear`, with their memory; and a
     // loop that writes the same segments again finds their states there.
     std::vector<Target> targets_;
@@ -157,6 +173,8 @@ private:
     std::uint64_t fingerprint_ = 0;
     std::vector<std::byte> id_change_;
     segment::FrameBuilder frames_;
+    std::vector<LargeBody> bodies_;  // in the order of their frames
+    std::size_t written_bodies_ = 0;
     std::uint64_t bytes_ = 0;
     std::uint64_t records_ = 0;
     std::vector<std::uint32_t> written_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,8 +14,9 @@ namespace braid {
 /// A trim that the next drain is to carry out.
 struct Trim {
     index::SegmentTrim segment;
-    std::vector<index::PackTrim> packs;  ///< what it leaves of the packs that it touches
-    std::vector<std::string> retired;    ///< files that hold nothing any more
+    std::vector<index::PackTrim> packs;            ///< what it leaves of the packs that it touches
+    std::vector<index::BodyFileCount> body_files;  ///< likewise, and those that are retired
+    std::vector<std::string> retired;              ///< files that hold nothing any more
 };
 
 /// Works out the trim of a segment through an entry that is drained. The caller holds the drain's
@@ -22,13 +25,25 @@ struct Trim {
 [[nodiscard]] Result<Trim> plan_trim(Storage& storage, std::uint64_t store_seed,
                                      SegmentState& segment, Sequence through);
 
+/// Numbers of the body files that frames beyond what is drained refer to. Walks all of them.
+[[nodiscard]] std::set<std::uint64_t> undrained_body_files(const segment::Arena& arena,
+                                                           Position drained);
+
+/// Adds to a trim the body files whose bodies it leaves all trimmed, unless something that isn't
+/// drained may refer to them. Those that it finds so are retired by a later trim.
+void retire_body_files(const Storage& storage, const std::function<bool(std::uint64_t)>& is_in_use,
+                       const std::function<std::set<std::uint64_t>()>& undrained, Trim& trim);
+
 /// Makes a trim seen in memory. Under `Storage::publish`, exclusively, or before the store is
 /// shared. The segment is known.
 void apply_trim(const index::SegmentTrim& trim, SegmentTable& table, Storage& storage);
 
-/// Removes the packs and segments' own files that were retired, and whose removal a crash undid or
-/// prevented. What cannot be removed stays for the next opening.
+/// Removes the packs, body files and segments' own files that were retired, and whose removal a
+/// crash undid or prevented; and body files older than others that drained frames refer to, if no
+/// frame refers to them: their commits came to nothing. `undrained`: see above. What cannot be
+/// removed stays for the next opening.
 void remove_retired(io::Disk& disk, const std::vector<io::DirectoryEntry>& files,
-                    const SegmentTable& table, const Storage& storage);
+                    const SegmentTable& table, const Storage& storage,
+                    const std::set<std::uint64_t>& undrained);
 
 }  // namespace braid

@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "engine/engine.h"
 #include "engine/store_files.h"
+#include "io/aligned_buffer.h"
+#include "segment/body_file.h"
+#include "segment/body_reference.h"
 #include "segment/pack.h"
 #include "wal/log_check.h"
 
@@ -15,13 +19,30 @@ using segment::FrameView;
 /// Checks packs and pieces with copied reads, byte by byte, and counts what it covers.
 class Verifier {
 public:
-    Verifier(io::Disk& disk, const Uuid& store, std::uint64_t store_seed, VerifyReport& report)
-        : disk_(disk), store_(store), store_seed_(store_seed), report_(report) {}
+    /// Through which sequence segments are trimmed, where they are.
+    using Trims = std::map<SegmentId, Sequence>;
+
+    Verifier(io::Disk& disk, const Uuid& store, std::uint64_t store_seed, const Trims& trims,
+             VerifyReport& report)
+        : disk_(disk), store_(store), store_seed_(store_seed), trims_(trims), report_(report) {}
 
     Result<void> check_pack(const PackState& pack);
     Result<void> check_segment_file(const std::vector<segment::Piece>& pieces);
+    /// Notes a body for `check_bodies`.
+    void add_body(const segment::BodyReference& reference, bool has_metadata) {
+        bodies_.push_back({reference, has_metadata});
+    }
+    /// All that sound frames refer to and that aren't trimmed.
+    Result<void> check_bodies();
 
 private:
+    struct Body {
+        segment::BodyReference reference;
+        bool has_metadata = false;
+    };
+    Result<void> check_body_file(std::span<const Body> bodies);
+    Result<void> check_body(io::File& file, const Body& body, std::uint64_t& covered);
+    void note_body(FrameView frame);
     Result<std::vector<std::byte>> read(const std::string& name);
     void damage(const std::string& file, std::uint64_t offset, std::string what) {
         report_.damages.push_back({file, offset, std::move(what)});
@@ -36,7 +57,9 @@ private:
     io::Disk& disk_;
     const Uuid& store_;
     std::uint64_t store_seed_;
+    const Trims& trims_;
     VerifyReport& report_;
+    std::vector<Body> bodies_;
 };
 
 Result<std::vector<std::byte>> Verifier::read(const std::string& name) {
@@ -66,10 +89,12 @@ bool Verifier::check_frame(Bytes bytes, const std::string& name, std::uint64_t o
     if (look.found == segment::Found::nothing) reason = "a frame is missing";
     if (look.found == segment::Found::item)
         reason = segment::verify_frame(FrameView(bytes.data()), store_seed_);
-    if (reason != nullptr)
+    if (reason != nullptr) {
         damage(name, offset, reason);
-    else
+    } else {
         report_.records += FrameView(bytes.data()).count();
+        note_body(FrameView(bytes.data()));
+    }
     return look.found == segment::Found::item;
 }
 
@@ -146,17 +171,99 @@ Result<void> Verifier::check_segment_file(const std::vector<segment::Piece>& pie
     return {};
 }
 
+void Verifier::note_body(FrameView frame) {
+    if (!frame.is_elsewhere()) return;
+    const auto trim = trims_.find(frame.segment());
+    if (trim == trims_.end() || trim->second < frame.first_sequence())
+        add_body(segment::body_reference(frame), frame.has_metadata());
+}
+
+Result<void> Verifier::check_bodies() {
+    const auto place = [](const Body& body) {
+        return std::pair(body.reference.file, body.reference.offset);
+    };
+    std::ranges::sort(bodies_, {}, place);
+    for (auto first = bodies_.begin(); first != bodies_.end();) {
+        const auto end = std::find_if(first, bodies_.end(), [&](const Body& body) {
+            return body.reference.file != first->reference.file;
+        });
+        if (auto checked = check_body_file({first, end}); !checked) return checked;
+        first = end;
+    }
+    return {};
+}
+
+/// The header, and the bodies with what lies between each and the next block. Whatever else is in
+/// the file nothing refers to.
+Result<void> Verifier::check_body_file(std::span<const Body> bodies) {
+    const auto number = static_cast<std::uint32_t>(bodies.front().reference.file);
+    const std::string name = segment::body_file_name(number);
+    // Past the cache: what isn't read must not get there while it may be written (0010).
+    auto file = disk_.open(name, {.direct = true});
+    if (!file && file.error().code() != Errc::not_found) return file.error();
+    if (!file) {
+        damage(name, 0, "the file is missing");
+        return {};
+    }
+    io::AlignedBuffer memory(io::block_bytes);
+    const auto header = memory.first(io::block_bytes);
+    const auto read = (*file)->read(header, 0);
+    if (!read) return read.error();
+    check_header(header.first(*read), name, segment::FileKind::body, number);
+    check_zeros(header, name, segment::file_header_bytes, *read);
+    std::uint64_t covered = io::block_bytes;
+    for (const Body& body : bodies)
+        if (auto checked = check_body(**file, body, covered); !checked) return checked;
+    report_.files.push_back({name, covered});
+    return {};
+}
+
+Result<void> Verifier::check_body(io::File& file, const Body& body, std::uint64_t& covered) {
+    const auto [number, offset, length, hash] = body.reference;
+    const std::uint64_t blocks = io::whole_blocks(length);
+    io::AlignedBuffer memory(blocks);
+    const auto bytes = memory.first(blocks);
+    const auto read = file.read(bytes, offset);
+    if (!read) return read.error();
+    if (*read < blocks) {
+        damage(file.name(), offset,
+               fmt::format("a body of {} bytes expected, {} found", length, *read));
+        return {};
+    }
+    if (const char* reason =
+            segment::verify_body(body.reference, bytes.first(length), body.has_metadata))
+        damage(file.name(), offset, reason);
+    for (std::uint64_t at = length; at < blocks; ++at)
+        if (bytes[at] != std::byte{}) {
+            damage(file.name(), offset + at, "padding that isn't zero");
+            break;
+        }
+    covered += blocks;
+    return {};
+}
+
 }  // namespace
 
 Result<VerifyReport> Engine::verify() const {
     VerifyReport report;
+    Verifier::Trims trims;
     std::vector<PackState> packs;
     std::vector<std::vector<segment::Piece>> segment_files;
+    Verifier verifier(*disk_, uuid_, store_seed_, trims, report);
     {
         const std::shared_lock lock(storage_->publish);
         packs = storage_->packs();
         report.transactions = storage_->transaction().value;
+        for (const auto& chunk : arena_->chunks()) {
+            const std::size_t count = chunk->nodes();
+            for (std::size_t i = chunk->find(storage_->drained() + 1, count); i < count; ++i) {
+                const FrameView frame = chunk->node(i).view();
+                if (frame.is_elsewhere())
+                    verifier.add_body(segment::body_reference(frame), frame.has_metadata());
+            }
+        }
         for (const SegmentState* segment : table_->all()) {
+            if (segment->trimmed != 0) trims[segment->id] = segment->trimmed;
             for (const segment::Piece& piece : segment->pieces()) {
                 if (segment_files.empty() || segment_files.back().back().segment != piece.segment ||
                     segment_files.back().back().file != piece.file)
@@ -165,11 +272,11 @@ Result<VerifyReport> Engine::verify() const {
             }
         }
     }
-    Verifier verifier(*disk_, uuid_, store_seed_, report);
     for (const PackState& pack : packs)
         if (auto checked = verifier.check_pack(pack); !checked) return checked.error();
     for (const auto& pieces : segment_files)
         if (auto checked = verifier.check_segment_file(pieces); !checked) return checked.error();
+    if (auto checked = verifier.check_bodies(); !checked) return checked.error();
     const auto catalog =
         index::load_catalog(*disk_, [](const index::CatalogRecord&) { return Result<void>(); });
     if (catalog)

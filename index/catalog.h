@@ -81,6 +81,15 @@ struct PackTrim {
     bool operator==(const PackTrim&) const = default;
 };
 
+/// How many bodies of a body file drained frames refer to, and how many of these are trimmed.
+/// Without bodies it is retired: the catalog lists it no more, and its file is removed.
+struct BodyFileCount {
+    std::uint64_t file = 0;
+    std::uint64_t bodies = 0;
+    std::uint64_t trimmed = 0;
+    bool operator==(const BodyFileCount&) const = default;
+};
+
 /// A consumer's cursor in one source.
 struct CursorUpdate {
     std::string space;    ///< empty: the whole store
@@ -132,6 +141,8 @@ struct CatalogRecord {
     std::vector<OrderSection> sections;
     std::vector<SegmentTrim> trims;
     std::vector<PackTrim> pack_trims;
+    std::uint64_t next_body_file = 0;  ///< beyond all that frames ever referred to; 0: as before
+    std::vector<BodyFileCount> body_files;  ///< that have changed; only with `next_body_file`
     std::vector<ConsumerUpdate> consumers;
     std::vector<LeaseUpdate> leases;
     std::vector<NotedTransaction> noted;
@@ -149,9 +160,10 @@ enum class CatalogEntryType : std::uint64_t {
     sections = 7,  ///< all order sections
     trims = 8,     ///< all segment trims
     pack_trims = 9,
-    consumers = 16,  ///< all consumers that have changed
-    leases = 17,     ///< all leases that have changed
-    noted = 18,      ///< all transactions with an id
+    body_files = 10,  ///< the next one's number, and all that have changed
+    consumers = 16,   ///< all consumers that have changed
+    leases = 17,      ///< all leases that have changed
+    noted = 18,       ///< all transactions with an id
     // Reserved.
     segment_deleted = 20,
     space_deleted = 21,

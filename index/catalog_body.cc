@@ -293,6 +293,32 @@ bool decode_pack_trims(Bytes content, std::vector<PackTrim>& trims) {
     return sound && reader.finished();
 }
 
+void encode_body_files(const CatalogRecord& record, std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    writer.varint(record.next_body_file);
+    for (const BodyFileCount& count : record.body_files) {
+        writer.varint(count.file);
+        writer.varint(count.bodies);
+        writer.varint(count.trimmed);
+    }
+}
+
+bool decode_body_files(Bytes content, CatalogRecord& record) {
+    ByteReader reader(content);
+    record.next_body_file = reader.varint();
+    bool sound = record.next_body_file != 0;
+    while (sound && !reader.failed() && !reader.left().empty()) {
+        BodyFileCount count;
+        count.file = reader.varint();
+        count.bodies = reader.varint();
+        count.trimmed = reader.varint();
+        sound &=
+            count.file != 0 && count.file < record.next_body_file && count.trimmed <= count.bodies;
+        record.body_files.push_back(count);
+    }
+    return sound && reader.finished();
+}
+
 void encode_consumers(const std::vector<ConsumerUpdate>& consumers, std::vector<std::byte>& out) {
     ByteWriter writer(out);
     for (const ConsumerUpdate& consumer : consumers) {
@@ -474,6 +500,8 @@ private:
                 return sound_or(decode_trims(content, record_.trims), "the trims");
             case CatalogEntryType::pack_trims:
                 return sound_or(decode_pack_trims(content, record_.pack_trims), "the packs' trims");
+            case CatalogEntryType::body_files:
+                return sound_or(decode_body_files(content, record_), "the body files");
             case CatalogEntryType::consumers:
                 return sound_or(decode_consumers(content, record_.consumers), "the consumers");
             case CatalogEntryType::leases:
@@ -550,6 +578,8 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
     if (!record.pack_trims.empty())
         entries.add(CatalogEntryType::pack_trims,
                     [&](Out& to) { encode_pack_trims(record.pack_trims, to); });
+    if (record.next_body_file != 0)
+        entries.add(CatalogEntryType::body_files, [&](Out& to) { encode_body_files(record, to); });
     if (!record.consumers.empty())
         entries.add(CatalogEntryType::consumers,
                     [&](Out& to) { encode_consumers(record.consumers, to); });

@@ -139,7 +139,7 @@ Result<SparseIndex> SparseIndex::build(const Piece& piece, Bytes frames, const s
         const Bytes left = frames.subspan(at);
         const segment::Look found = segment::look(left);
         const char* problem = found.found == segment::Found::damaged ? found.reason : nullptr;
-        if (!problem && found.type != segment::ItemType::records) problem = "no frame is here";
+        if (!problem && !segment::is_frame(found.type)) problem = "no frame is here";
         const FrameView frame(left.data());
         if (!problem) problem = walk.step(frame);
         if (problem) return corrupt(file, piece.offset + at, problem);

@@ -120,6 +120,21 @@ Result<std::uint64_t> File::size() {
     return static_cast<std::uint64_t>(result);
 }
 
+Result<void> File::allocate(std::uint64_t length) {
+    std::int64_t result = raw_allocate(length);
+    for (unsigned tries = 1; worth_another_try(result) && tries < idle_tries_max; ++tries)
+        result = raw_allocate(length);
+    if (result == -EOPNOTSUPP || result == -ENOSYS) return {};
+    if (result < 0) return system_error("allocate", name_, result);
+    return {};
+}
+
+Result<void> File::cut(std::uint64_t length) {
+    const std::int64_t result = raw_cut(length);
+    if (result < 0) return system_error("cut", name_, result);
+    return {};
+}
+
 Result<std::unique_ptr<Mapping>> File::map(std::uint64_t length) {
     const Result<std::uint64_t> bytes = size();
     if (!bytes) return bytes.error();

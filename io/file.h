@@ -61,6 +61,11 @@ public:
     [[nodiscard]] Result<std::uint64_t> size();
     /// Maps [0, length) read-only; `corrupt` if the file is shorter. A length of 0 gives no bytes.
     [[nodiscard]] Result<std::unique_ptr<Mapping>> map(std::uint64_t length);
+    /// Takes space for [0, length) and makes the file so long, where the file system can; where it
+    /// can't, nothing is done. Not durable before `sync`. `no_space` where there isn't as much.
+    [[nodiscard]] Result<void> allocate(std::uint64_t length);
+    /// Ends the file at `length`, which nothing that counts lies behind. Not durable before `sync`.
+    [[nodiscard]] Result<void> cut(std::uint64_t length);
 
     // What the system's calls return: a count, or -errno. Implemented by each disk, called by the
     // functions above and by `Queue`.
@@ -70,6 +75,8 @@ public:
     virtual std::int64_t raw_size() = 0;
     /// Sets `out` and returns 0, or -errno.
     virtual std::int64_t raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) = 0;
+    virtual std::int64_t raw_allocate(std::uint64_t length) = 0;
+    virtual std::int64_t raw_cut(std::uint64_t length) = 0;
     /// Offsets and lengths must be multiples of this. A transfer that stops within a unit is
     /// carried on from the start of that unit, since a direct file refuses any other offset.
     [[nodiscard]] virtual std::size_t transfer_unit() const noexcept { return 1; }

@@ -1,5 +1,6 @@
 #include "io/posix_file.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -89,6 +90,14 @@ std::int64_t PosixFile::raw_map(std::uint64_t length, std::unique_ptr<Mapping>& 
     }
     out = std::make_unique<PosixMapping>(bytes);
     return 0;
+}
+
+std::int64_t PosixFile::raw_allocate(std::uint64_t length) {
+    return or_errno(fallocate(fd_, 0, 0, static_cast<off_t>(length)));
+}
+
+std::int64_t PosixFile::raw_cut(std::uint64_t length) {
+    return or_errno(ftruncate(fd_, static_cast<off_t>(length)));
 }
 
 }  // namespace braid::io

@@ -22,7 +22,7 @@ Error unsupported(const std::string& file, std::string what) {
 
 bool known_kind(std::uint16_t kind) {
     return kind >= static_cast<std::uint16_t>(FileKind::log) &&
-           kind <= static_cast<std::uint16_t>(FileKind::catalog);
+           kind <= static_cast<std::uint16_t>(FileKind::body);
 }
 
 FileIdentity identity_of(const FileHeader& header) {

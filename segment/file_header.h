@@ -10,7 +10,7 @@
 
 namespace braid::segment {
 
-enum class FileKind : std::uint16_t { log = 1, pack = 2, segment = 3, catalog = 4 };
+enum class FileKind : std::uint16_t { log = 1, pack = 2, segment = 3, catalog = 4, body = 5 };
 
 /// The first bytes of every file. Magic and checksum are judged first (bad: damage), then the
 /// version and the incompatible features (good but unknown: a newer Braid made it).
@@ -31,7 +31,7 @@ struct FileHeader {
 static_assert(sizeof(FileHeader) == 128);
 
 inline constexpr std::array<char, 8> file_magic = {'B', 'R', 'A', 'I', 'D', '\r', '\n', '\x1a'};
-inline constexpr std::uint16_t format_version = 2;
+inline constexpr std::uint16_t format_version = 3;
 inline constexpr std::size_t file_header_bytes = sizeof(FileHeader);
 
 /// What a file says of itself.

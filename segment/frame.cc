@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "segment/body_reference.h"
+
 namespace braid::segment {
 
 namespace {
@@ -18,7 +20,7 @@ bool all_zero(Bytes bytes) {
 // What is wrong with the prefix of an item, or nullptr. `prefix` has 16 bytes behind it.
 const char* prefix_problem(FrameView prefix) {
     const ItemType type = prefix.type();
-    const bool frame = type == ItemType::records;
+    const bool frame = is_frame(type);
     if (!is_known(type)) return "unsupported type of item";
     if (prefix.flags() & item_flags::codec_mask) return "unsupported codec";
     const int flags_known = frame ? item_flags::known : item_flags::ends_transaction;
@@ -29,6 +31,9 @@ const char* prefix_problem(FrameView prefix) {
         frame ? frame_header_bytes + prefix.ends_bytes() : sizeof(ItemPrefix) + 8;
     if (prefix.length() < least) return "the length is less than the header and end offsets take";
     if (prefix.length() > item_bytes_max) return "the length is over the limit";
+    if (type == ItemType::records_elsewhere &&
+        (prefix.count() != 1 || prefix.length() != frame_elsewhere_bytes))
+        return "a frame of a record elsewhere that isn't just a reference";
     return nullptr;
 }
 
@@ -45,7 +50,9 @@ bool ends_are_sound(FrameView frame) {
     return !falls && previous == frame.body().size() - frame.ends_bytes();
 }
 
-bool metadata_is_sound(Bytes record) {
+}  // namespace
+
+bool metadata_is_sound(Bytes record) noexcept {
     ByteReader reader(record);
     const std::uint64_t pairs = reader.varint();
     for (std::uint64_t i = 0; i < pairs && !reader.failed(); ++i) {
@@ -54,8 +61,6 @@ bool metadata_is_sound(Bytes record) {
     }
     return !reader.failed();
 }
-
-}  // namespace
 
 std::uint64_t frame_checksum(const std::byte* header, std::uint64_t body_hash,
                              std::uint64_t seed) noexcept {
@@ -84,10 +89,11 @@ Look look_closely(Bytes bytes) noexcept {
 
 const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept {
     if (const char* problem = prefix_problem(frame)) return problem;
-    if (frame.type() != ItemType::records) return "not a frame of records";
+    if (!is_frame(frame.type())) return "not a frame of records";
     const std::uint64_t expected = frame_checksum(frame.data(), checksum(frame.body(), 0),
                                                   frame_seed(store_seed, frame.segment()));
     if (frame.checksum() != expected) return "the checksum does not match";
+    if (frame.is_elsewhere()) return reference_problem(body_reference(frame));
     if (frame.count() > 1 && !ends_are_sound(frame)) return "the end offsets are not sound";
     if (!frame.has_metadata()) return nullptr;
     for (std::uint32_t i = 0; i < frame.count(); ++i)

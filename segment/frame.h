@@ -35,6 +35,8 @@ static_assert(offsetof(FrameHeader, segment) == 16 && offsetof(FrameHeader, tran
 inline constexpr std::size_t frame_header_bytes = sizeof(FrameHeader);
 /// A body is no longer than this unless it is one larger record.
 inline constexpr std::size_t frame_body_bytes_max = 64 << 10;
+/// What a frame whose record lies elsewhere has in its place (segment/body_reference.h).
+inline constexpr std::size_t body_reference_bytes = 32;
 inline constexpr std::size_t frame_records_max = 0xffff;
 /// No item is longer: the largest record with its metadata, and the header.
 inline constexpr std::uint64_t item_bytes_max = (std::uint64_t{64} << 20) + (1 << 16);
@@ -57,6 +59,10 @@ public:
     [[nodiscard]] std::uint32_t count() const noexcept { return load<std::uint16_t>(12); }
     [[nodiscard]] ItemType type() const noexcept { return ItemType(load<std::uint8_t>(14)); }
     [[nodiscard]] std::uint8_t flags() const noexcept { return load<std::uint8_t>(15); }
+    /// What stands for its record is a BodyReference.
+    [[nodiscard]] bool is_elsewhere() const noexcept {
+        return type() == ItemType::records_elsewhere;
+    }
     [[nodiscard]] bool has_metadata() const noexcept { return flags() & item_flags::has_metadata; }
     [[nodiscard]] bool ends_transaction() const noexcept {
         return flags() & item_flags::ends_transaction;
@@ -74,7 +80,8 @@ public:
     [[nodiscard]] Timestamp timestamp() const noexcept { return load<std::uint64_t>(40); }
     [[nodiscard]] TransactionNumber transaction() const noexcept { return load<std::uint64_t>(48); }
 
-    /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified.
+    /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified, and
+    /// has its records.
     [[nodiscard]] Bytes record(std::uint32_t index) const noexcept {
         if (count() == 1) return body();
         const std::size_t begin = index == 0 ? 0 : end_offset(index - 1);
@@ -156,8 +163,8 @@ struct Look {
 /// Whether a frame that was verified before has bounds that lie within so many bytes: what a medium
 /// gives back at another time must lead nowhere else.
 [[nodiscard]] inline bool fits(FrameView frame, std::uint64_t bytes) noexcept {
-    return frame.length() >= frame_header_bytes + frame.ends_bytes() &&
-           frame.padded_length() <= bytes;
+    const std::size_t body = frame.is_elsewhere() ? body_reference_bytes : frame.ends_bytes();
+    return frame.length() >= frame_header_bytes + body && frame.padded_length() <= bytes;
 }
 /// `look` for all but sound frames of records with their padding.
 [[nodiscard]] Look look_closely(Bytes bytes) noexcept;
@@ -175,9 +182,12 @@ struct Look {
     return look_closely(bytes);
 }
 
+/// Whether a record's metadata can be decoded.
+[[nodiscard]] bool metadata_is_sound(Bytes record) noexcept;
+
 /// Checks a frame that `look` has found: checksum, then that the end offsets rise and lie within,
-/// and that metadata can be decoded. Reads nothing behind `length()`. nullptr if it is sound, else
-/// the reason in words.
+/// and that metadata can be decoded; or that its reference makes sense. Reads nothing behind
+/// `length()`. nullptr if it is sound, else the reason in words.
 [[nodiscard]] const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept;
 
 }  // namespace braid::segment

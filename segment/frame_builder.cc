@@ -1,7 +1,6 @@
 #include "segment/frame_builder.h"
 
 #include <algorithm>
-#include <array>
 #include <braid/check.hpp>
 
 namespace braid::segment {
@@ -26,6 +25,19 @@ std::uint64_t record_bytes(Bytes payload, std::span<const KeyValue> metadata,
     return bytes;
 }
 
+std::byte* put_metadata(std::byte* at, std::span<const KeyValue> metadata) noexcept {
+    const auto put_text = [&](std::string_view text) {
+        at = put_varint(at, text.size());
+        at = std::copy_n(as_bytes(text).data(), text.size(), at);
+    };
+    at = put_varint(at, metadata.size());
+    for (const KeyValue& pair : metadata) {
+        put_text(pair.key);
+        put_text(pair.value);
+    }
+    return at;
+}
+
 bool FrameBuilder::fits(std::uint32_t segment, std::uint64_t bytes, bool has_metadata) const {
     if (segment != segment_ || has_metadata != has_metadata_) return false;
     if (ends_.size() >= frame_records_max) return false;
@@ -43,18 +55,9 @@ void FrameBuilder::open(std::uint32_t segment, bool has_metadata) {
 }
 
 void FrameBuilder::append_metadata(std::span<const KeyValue> metadata) {
-    std::array<std::byte, varint_bytes_max> number;
-    const auto append_number = [&](std::uint64_t value) {
-        const std::byte* end = put_varint(number.data(), value);
-        append({number.data(), static_cast<std::size_t>(end - number.data())});
-    };
-    append_number(metadata.size());
-    for (const KeyValue& pair : metadata) {
-        append_number(pair.key.size());
-        append(as_bytes(pair.key));
-        append_number(pair.value.size());
-        append(as_bytes(pair.value));
-    }
+    const std::size_t before = buffer_.size();
+    buffer_.resize(before + record_bytes({}, metadata, true));
+    put_metadata(buffer_.data() + before, metadata);
 }
 
 void FrameBuilder::add(std::uint32_t segment, Bytes payload, std::span<const KeyValue> metadata) {
@@ -67,6 +70,23 @@ void FrameBuilder::add(std::uint32_t segment, Bytes payload, std::span<const Key
     // A record beyond 16 bits is alone in its frame, where its end isn't written.
     ends_.push_back(static_cast<std::uint16_t>(buffer_.size() - offset_ - frame_header_bytes));
     ++record_count_;
+}
+
+void FrameBuilder::add_elsewhere(std::uint32_t segment, bool has_metadata) {
+    finish();
+    if (frames_.size() == frames_.capacity()) frames_.reserve(2 * frames_.size() + 1);
+    open(segment, has_metadata);
+    open_ = false;
+    buffer_.resize(offset_ + padded(frame_elsewhere_bytes));
+    close_frame(ItemType::records_elsewhere, frame_elsewhere_bytes, 1);
+    ++record_count_;
+}
+
+void FrameBuilder::refer(std::size_t frame, const BodyReference& reference) noexcept {
+    Frame& refers = frames_[frame];
+    const BodyReferenceBytes bytes = encode_body_reference(reference);
+    std::memcpy(buffer_.data() + refers.offset + frame_header_bytes, &bytes, sizeof bytes);
+    refers.body_hash = checksum(std::as_bytes(std::span(&bytes, 1)), 0);
 }
 
 void FrameBuilder::insert_ends() {
@@ -91,16 +111,19 @@ void FrameBuilder::finish() {
     BRAID_CHECK(length <= item_bytes_max, "a frame of {} bytes; at most {} can be stored", length,
                 item_bytes_max);
     buffer_.resize(offset_ + padded(length));
+    close_frame(ItemType::records, length, static_cast<std::uint32_t>(ends_.size()));
+}
 
+/// The frame stands at the end of the buffer, padded; there is room in `frames_`.
+void FrameBuilder::close_frame(ItemType type, std::uint64_t length, std::uint32_t count) {
     FrameHeader header{};
     header.prefix.length = static_cast<std::uint32_t>(length);
-    header.prefix.count = static_cast<std::uint16_t>(ends_.size());
-    header.prefix.type = static_cast<std::uint8_t>(ItemType::records);
+    header.prefix.count = static_cast<std::uint16_t>(count);
+    header.prefix.type = static_cast<std::uint8_t>(type);
     header.prefix.flags = has_metadata_ ? item_flags::has_metadata : std::uint8_t{0};
     std::memcpy(buffer_.data() + offset_, &header, sizeof header);
     const Bytes body(buffer_.data() + offset_ + frame_header_bytes, length - frame_header_bytes);
-    frames_.push_back(Frame{segment_, static_cast<std::uint32_t>(ends_.size()), offset_, length,
-                            checksum(body, 0)});
+    frames_.push_back(Frame{segment_, count, offset_, length, checksum(body, 0)});
 }
 
 void FrameBuilder::clear() noexcept {

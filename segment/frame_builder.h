@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "segment/body_reference.h"
 #include "segment/frame.h"
 
 namespace braid::segment {
@@ -12,6 +13,9 @@ namespace braid::segment {
 /// Bytes that a record takes in a frame: its metadata (if its frame has any) and its payload.
 [[nodiscard]] std::uint64_t record_bytes(Bytes payload, std::span<const KeyValue> metadata,
                                          bool with_metadata) noexcept;
+
+/// Writes a record's metadata as it stands before the payload, and returns the end. There is room.
+std::byte* put_metadata(std::byte* at, std::span<const KeyValue> metadata) noexcept;
 
 /// Builds frames in one buffer, in a caller's thread, outside every lock: everything but the
 /// numbers, which `number_frame` fills in later. The buffer is kept for reuse.
@@ -32,6 +36,10 @@ public:
 
     /// Adds a record. `segment` is any number by which the caller knows the segment.
     void add(std::uint32_t segment, Bytes payload, std::span<const KeyValue> metadata);
+    /// Adds a record whose body is elsewhere: a frame of its own, which stands at the end of
+    /// `frames()`. Its reference is filled in by `refer`.
+    void add_elsewhere(std::uint32_t segment, bool has_metadata);
+    void refer(std::size_t frame, const BodyReference& reference) noexcept;
     /// Closes the last frame. Afterwards `frames` and `bytes` are complete, until `clear`.
     void finish();
     void clear() noexcept;
@@ -47,6 +55,7 @@ private:
     void append(Bytes bytes) { buffer_.insert(buffer_.end(), bytes.begin(), bytes.end()); }
     void append_metadata(std::span<const KeyValue> metadata);
     void insert_ends();
+    void close_frame(ItemType type, std::uint64_t length, std::uint32_t count);
 
     // The open frame's header (zeros) and records stand at the end of the buffer already; its end
     // offsets are put between them when it is closed.

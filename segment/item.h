@@ -23,7 +23,7 @@ enum class ItemType : std::uint8_t {
     nothing = 0,
     records = 1,
     records_of_transactions = 2,  ///< reserved: single appends of one segment put together
-    records_elsewhere = 3,        ///< reserved: a large body kept in another file
+    records_elsewhere = 3,        ///< one record, whose large body lies in a body file
     // Change records. In the log and, without their prefix, in the catalog.
     space_named = 64,
     segment_named = 65,
@@ -42,10 +42,16 @@ enum class ItemType : std::uint8_t {
     return static_cast<std::uint8_t>(type) >= 64;
 }
 
+/// A frame of records, wherever their bytes lie.
+[[nodiscard]] constexpr bool is_frame(ItemType type) noexcept {
+    return type == ItemType::records || type == ItemType::records_elsewhere;
+}
+
 /// Whether items of that type exist in this version.
 [[nodiscard]] constexpr bool is_known(ItemType type) noexcept {
     switch (type) {
         case ItemType::records:
+        case ItemType::records_elsewhere:
         case ItemType::space_named:
         case ItemType::segment_named:
         case ItemType::consumer_moved:

@@ -50,7 +50,7 @@ Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end, std::uint64_
     const Look found = look(left);
     if (found.found == Found::damaged) return corrupt(file, frame_offset, found.reason);
     if (found.found == Found::nothing) return corrupt(file, frame_offset, "no frame is here");
-    if (found.type != ItemType::records) return corrupt(file, frame_offset, "not a frame");
+    if (!is_frame(found.type)) return corrupt(file, frame_offset, "not a frame");
     if (padded(found.length) > left.size())
         return corrupt(file, frame_offset, "the frame goes beyond the last extent");
 
@@ -70,7 +70,7 @@ FrameView extent_frame(Bytes pack, std::uint64_t extents_end, std::uint64_t offs
         return {};
     const std::uint64_t frame_offset = offset + extent_header_bytes;
     const Bytes left = pack.subspan(frame_offset, extents_end - frame_offset);
-    return look(left).type == ItemType::records ? FrameView(left.data()) : FrameView();
+    return is_frame(look(left).type) ? FrameView(left.data()) : FrameView();
 }
 
 ExtentLinks extent_links(FrameView in_pack) noexcept {

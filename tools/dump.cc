@@ -31,11 +31,12 @@ struct Kind {
     std::string_view word;
     void (*dump)(DumpContext&, const DumpFile&);
 };
-constexpr std::array<Kind, 4> kinds = {{
+constexpr std::array<Kind, 5> kinds = {{
     {FileKind::catalog, "catalog-", "catalog", dump_catalog},
     {FileKind::pack, "pack-", "pack", dump_pack},
     {FileKind::segment, "segment-", "segment", dump_segment_file},
     {FileKind::log, "log-", "log", dump_log},
+    {FileKind::body, "body-", "body file", dump_body_file},
 }};
 
 const Kind* kind_of(std::string_view name) {
@@ -76,11 +77,13 @@ public:
     Dump(io::Disk& disk, DumpPrinter& printer)
         : disk_(disk),
           context_{.printer = printer,
+                   .disk = &disk,
                    .store = {},
                    .spaces = {},
                    .segments = {},
                    .packs = {},
                    .pieces = {},
+                   .trims = {},
                    .logs = {}} {}
 
     Result<void> gather() {
@@ -142,12 +145,14 @@ private:
         context_.printer.problem(file.name, offsetof(segment::FileHeader, store),
                                  "the file belongs to another store");
         DumpContext foreign{.printer = context_.printer,
+                            .disk = nullptr,
                             .store = identity.store,
                             .store_seed = segment::store_seed(identity.store),
                             .spaces = {},
                             .segments = {},
                             .packs = {},
                             .pieces = {},
+                            .trims = {},
                             .logs = {}};
         kind.dump(foreign, file);
     }
@@ -243,6 +248,7 @@ void DumpContext::learn(const index::CatalogRecord& record) {
     for (const auto& pack : record.packs) packs[pack.number] = pack;
     for (const auto& piece : record.pieces)
         pieces[{piece.segment, piece.file}][piece.offset] = piece;
+    for (const auto& trim : record.trims) trims[trim.segment] = trim.through;
 }
 
 std::optional<segment::FileIdentity> dump_header(DumpContext& context, const DumpFile& file) {

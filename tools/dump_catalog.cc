@@ -116,6 +116,16 @@ private:
                 .number("pack", trim.pack)
                 .number("records", trim.records)
                 .end();
+        if (record.next_body_file != 0)
+            context_.printer.line(file_.name, offset, "next_body_file")
+                .number("number", record.next_body_file)
+                .end();
+        for (const auto& count : record.body_files)
+            context_.printer.line(file_.name, offset, "body_file")
+                .number("number", count.file)
+                .number("bodies", count.bodies)
+                .number("trimmed", count.trimmed)
+                .end();
         for (const auto& consumer : record.consumers) print(offset, consumer);
         for (const auto& lease : record.leases)
             context_.printer.line(file_.name, offset, "lease")

@@ -33,16 +33,19 @@ struct DumpFile {
 /// single file out of a wreck can be dumped too.
 struct DumpContext {
     DumpPrinter& printer;
+    io::Disk* disk = nullptr;  ///< where body files are
     std::optional<Uuid> store;
     std::uint64_t store_seed = 0;
     std::map<SpaceId, std::string> spaces;
     std::map<SegmentId, std::pair<SpaceId, std::string>> segments;
 
-    bool has_catalog = false;   ///< the three below are complete
+    bool has_catalog = false;   ///< the four below are complete
     std::uint64_t drained = 0;  ///< the last transaction in the catalog
     std::map<std::uint64_t, index::PackInfo> packs;
     /// Pieces by their offset, of each file by segment and number.
     std::map<std::pair<SegmentId, std::uint64_t>, std::map<std::uint64_t, segment::Piece>> pieces;
+
+    std::map<SegmentId, Sequence> trims;
 
     std::vector<wal::LogFileHeader> logs;  ///< sound headers of all log files
 
@@ -58,6 +61,11 @@ void dump_log(DumpContext& context, const DumpFile& file);
 void dump_pack(DumpContext& context, const DumpFile& file);
 void dump_segment_file(DumpContext& context, const DumpFile& file);
 void dump_catalog(DumpContext& context, const DumpFile& file);
+void dump_body_file(DumpContext& context, const DumpFile& file);
+/// Prints where the record of a sound frame lies that is elsewhere, and whether it is what it must
+/// be.
+void dump_body(DumpContext& context, const DumpFile& file, std::uint64_t offset,
+               segment::FrameView frame);
 
 /// Whether a log file, as it was read and with the headers of the others, is free of damage. A read
 /// beside a writer may mix older and newer blocks, so what isn't sound is worth reading again.

@@ -119,6 +119,10 @@ bool dump_frame(DumpContext& context, const DumpFile& file, std::uint64_t offset
         context.printer.problem(file.name, offset, problem);
         return false;
     }
+    if (frame.is_elsewhere()) {
+        dump_body(context, file, offset, frame);
+        return true;
+    }
     for (std::uint32_t i = 0; i < frame.count() && context.printer.good(); ++i) {
         dump_record(context, file, frame, i);
     }
@@ -157,7 +161,7 @@ std::optional<std::uint64_t> find_frame(const DumpContext& context, const DumpFi
     for (std::uint64_t offset = segment::padded(begin); offset + least <= end; offset += 8) {
         const Bytes left = file.bytes().subspan(offset + head_bytes, end - offset - head_bytes);
         const segment::Look found = segment::look(left);
-        if (found.found != Found::item || found.type != segment::ItemType::records) continue;
+        if (found.found != Found::item || !segment::is_frame(found.type)) continue;
         if (segment::verify_frame(FrameView(left.data()), context.store_seed) == nullptr)
             return offset;
     }

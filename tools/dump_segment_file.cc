@@ -71,8 +71,7 @@ private:
     std::uint64_t dump_frames(std::uint64_t offset) {
         while (offset < size_ && context_.printer.good()) {
             const segment::Look found = segment::look(file_.from(offset));
-            const bool is_frame =
-                found.found == Found::item && found.type == segment::ItemType::records;
+            const bool is_frame = found.found == Found::item && segment::is_frame(found.type);
             if (is_frame) {
                 const FrameView frame(file_.from(offset).data());
                 dump_frame(context_, file_, offset, frame);

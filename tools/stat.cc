@@ -45,6 +45,8 @@ void walk(const StoreStat& stat, Number number, Words words) {
     number("pack_bytes", stat.pack_bytes);
     number("pieces", stat.pieces);
     number("piece_bytes", stat.piece_bytes);
+    number("body_files", stat.body_files);
+    number("bodies", stat.bodies);
     number("recovered_transactions", stat.recovered_transactions);
     number("recovered_bytes", stat.recovered_bytes);
     number("torn_bytes", stat.torn_bytes);

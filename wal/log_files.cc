@@ -175,7 +175,7 @@ std::uint32_t LogFiles::unused_slot() const noexcept {
 
 Result<void> LogFiles::begin_filling(std::uint64_t capacity) {
     filling_.reset();
-    AlignedBuffer zeros(std::min(fill_bytes, capacity));
+    io::AlignedBuffer zeros(std::min(fill_bytes, capacity));
     std::memset(zeros.first(zeros.capacity()).data(), 0, zeros.capacity());
     auto file = disk_.open(unfinished_name,
                            {.write = true, .create = true, .truncate = true, .direct = true});

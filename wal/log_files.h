@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "io/aligned_buffer.h"
 #include "io/disk.h"
-#include "wal/aligned_buffer.h"
 #include "wal/log_format.h"
 #include "wal/recovery.h"
 
@@ -92,7 +92,7 @@ private:
     struct Filling {
         std::unique_ptr<io::File> file;
         std::uint64_t capacity = 0;
-        AlignedBuffer zeros;
+        io::AlignedBuffer zeros;
         std::uint64_t filled = 0;
     };
 

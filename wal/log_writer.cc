@@ -19,7 +19,7 @@ Result<void> confirm_predecessor(io::Disk& disk, const LogScan& scan) {
         return {};
     auto file = disk.open(log_name(scan.predecessor_slot), {.write = true, .direct = true});
     if (!file) return file.error();
-    AlignedBuffer buffer;
+    io::AlignedBuffer buffer;
     return (*file)->write(buffer.hold(scan.doubtful_header), 0, io::WriteMode::durable);
 }
 
@@ -68,7 +68,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::begin(io::Disk& disk, const Uuid& 
                                  file.file->name(), scan.begin_bytes(), file.capacity));
     }
     const LogFileHeader header = next_header(store, scan, file.capacity, disk.random());
-    AlignedBuffer block;
+    io::AlignedBuffer block;
     std::unique_ptr<LogWriter> writer(new LogWriter(disk, std::move(file), header, in_flight_max));
     auto done = confirm_predecessor(disk, scan);                                   // O1
     if (done) done = writer->write_carried(scan.carried);                          // O2
@@ -78,7 +78,7 @@ Result<std::unique_ptr<LogWriter>> LogWriter::begin(io::Disk& disk, const Uuid& 
 }
 
 Result<void> LogWriter::write_carried(const std::vector<CarriedBatch>& carried) {
-    AlignedBuffer buffer;
+    io::AlignedBuffer buffer;
     for (const CarriedBatch& batch : carried) {
         buffer.reserve(batch_bytes(batch.body.size()));
         std::memcpy(buffer.first(buffer.capacity()).data() + batch_header_bytes, batch.body.data(),
@@ -98,7 +98,7 @@ Result<void> LogWriter::write_now(Bytes bytes, std::uint64_t offset) {
     return file_.file->write(bytes, offset, io::WriteMode::durable);
 }
 
-Bytes LogWriter::encode(AlignedBuffer& buffer, std::size_t body_bytes, BatchType type,
+Bytes LogWriter::encode(io::AlignedBuffer& buffer, std::size_t body_bytes, BatchType type,
                         std::uint64_t durable_through) {
     const auto bytes = buffer.first(batch_bytes(body_bytes));
     Batch fields;
@@ -122,7 +122,7 @@ std::uint64_t LogWriter::room() const noexcept {
     return used < header_.capacity ? header_.capacity - used : 0;
 }
 
-LogWriter::Flight& LogWriter::start_flight(AlignedBuffer memory) noexcept {
+LogWriter::Flight& LogWriter::start_flight(io::AlignedBuffer memory) noexcept {
     Flight& flight = flights_.emplace_back();
     flight.token = next_token_++;
     flight.buffer = std::move(memory);
@@ -130,14 +130,14 @@ LogWriter::Flight& LogWriter::start_flight(AlignedBuffer memory) noexcept {
 }
 
 /// For a header, a roll or a seal, of which there is one at a time and no batch beside it.
-AlignedBuffer LogWriter::spare_block() noexcept {
-    AlignedBuffer buffer = std::move(spare_buffers_.back());
+io::AlignedBuffer LogWriter::spare_block() noexcept {
+    io::AlignedBuffer buffer = std::move(spare_buffers_.back());
     spare_buffers_.pop_back();
     return buffer;
 }
 
-AlignedBuffer LogWriter::take_spare() noexcept {
-    return spare_buffers_.size() > 1 ? spare_block() : AlignedBuffer{};
+io::AlignedBuffer LogWriter::take_spare() noexcept {
+    return spare_buffers_.size() > 1 ? spare_block() : io::AlignedBuffer{};
 }
 
 void LogWriter::send(io::Queue& queue, Flight& flight, io::File& file, Bytes bytes) {
@@ -153,7 +153,7 @@ void LogWriter::send(io::Queue& queue, Flight& flight, io::File& file, Bytes byt
 }
 
 void LogWriter::submit_batch(io::Queue& queue, const BatchBody& body, BatchType type,
-                             AlignedBuffer memory) {
+                             io::AlignedBuffer memory) {
     Flight& flight = start_flight(std::move(memory));
     std::byte* at = flight.buffer.first(flight.buffer.capacity()).data() + batch_header_bytes;
     for (const Bytes piece : body.pieces) {
@@ -167,7 +167,7 @@ void LogWriter::submit_batch(io::Queue& queue, const BatchBody& body, BatchType 
     send(queue, flight, *file_.file, encode(flight.buffer, body.bytes, type, durable_through_));
 }
 
-void LogWriter::submit(io::Queue& queue, const BatchBody& body, AlignedBuffer memory) {
+void LogWriter::submit(io::Queue& queue, const BatchBody& body, io::AlignedBuffer memory) {
     memory.reserve(batch_bytes(body.bytes));
     queue.reserve(1);
     std::uint64_t bytes = 0;
@@ -313,7 +313,7 @@ void LogWriter::retire_prefix() {
     }
 }
 
-void LogWriter::recycle(AlignedBuffer buffer) {
+void LogWriter::recycle(io::AlignedBuffer buffer) {
     const bool large = buffer.capacity() > kept_buffer_bytes && !spare_buffers_.empty();
     if (buffer.capacity() == 0 || large) return;
     if (spare_buffers_.size() < spare_buffers_.capacity())

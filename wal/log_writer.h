@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
+#include "io/aligned_buffer.h"
 #include "io/disk.h"
 #include "io/queue.h"
-#include "wal/aligned_buffer.h"
 #include "wal/log_files.h"
 #include "wal/log_format.h"
 #include "wal/recovery.h"
@@ -54,9 +54,9 @@ public:
     /// Encodes a batch and submits its write. It must fit: batch_bytes(body.bytes) <= room(). Takes
     /// over `memory`, of that size, to encode it in; where it has less there is std::bad_alloc, and
     /// nothing has changed.
-    void submit(io::Queue& queue, const BatchBody& body, AlignedBuffer memory = {});
+    void submit(io::Queue& queue, const BatchBody& body, io::AlignedBuffer memory = {});
     /// Memory of a batch that is durable, for another one, if there is any to spare.
-    [[nodiscard]] AlignedBuffer take_spare() noexcept;
+    [[nodiscard]] io::AlignedBuffer take_spare() noexcept;
     /// Submits a seal if `wants_seal`.
     void submit_seal(io::Queue& queue);
     /// The last batch isn't attested yet, nothing is in flight, and there is room.
@@ -96,7 +96,7 @@ private:
         std::uint64_t offset = 0;
         BatchType type = BatchType::data;
         bool done = false;
-        AlignedBuffer buffer;
+        io::AlignedBuffer buffer;
     };
 
     LogWriter(io::Disk& disk, LogFiles::Taken file, const LogFileHeader& header,
@@ -105,20 +105,20 @@ private:
     [[nodiscard]] Result<void> write_carried(const std::vector<CarriedBatch>& carried);
     [[nodiscard]] Result<void> write_now(Bytes bytes, std::uint64_t offset);
     /// Seals a batch whose body is in `buffer` and counts it as the log's last.
-    Bytes encode(AlignedBuffer& buffer, std::size_t body_bytes, BatchType type,
+    Bytes encode(io::AlignedBuffer& buffer, std::size_t body_bytes, BatchType type,
                  std::uint64_t durable_through);
-    Flight& start_flight(AlignedBuffer memory) noexcept;
-    [[nodiscard]] AlignedBuffer spare_block() noexcept;
+    Flight& start_flight(io::AlignedBuffer memory) noexcept;
+    [[nodiscard]] io::AlignedBuffer spare_block() noexcept;
     void send(io::Queue& queue, Flight& flight, io::File& file, Bytes bytes);
     void submit_batch(io::Queue& queue, const BatchBody& body, BatchType type,
-                      AlignedBuffer memory);
+                      io::AlignedBuffer memory);
     void start_roll(io::Queue& queue);
     void send_roll(io::Queue& queue);
     void finish_roll();
     void complete(io::Queue& queue, const io::Completion& completion);
     void fail(const Flight& flight, const Result<void>& result) noexcept;
     void retire_prefix();
-    void recycle(AlignedBuffer buffer);
+    void recycle(io::AlignedBuffer buffer);
 
     io::Disk* disk_;
     LogFiles::Taken file_;
@@ -136,13 +136,13 @@ private:
     std::uint64_t bytes_written_ = 0;
     std::uint64_t flushes_ = 0;
     std::uint64_t next_token_ = 1;
-    std::vector<Flight> flights_;               // the oldest first; done ones wait for those before
-    std::size_t active_ = 0;                    // of them not done
-    std::vector<AlignedBuffer> spare_buffers_;  // a block at least each; never none
+    std::vector<Flight> flights_;  // the oldest first; done ones wait for those before
+    std::size_t active_ = 0;       // of them not done
+    std::vector<io::AlignedBuffer> spare_buffers_;  // a block at least each; never none
     Roll roll_ = Roll::none;
     LogFiles::Taken next_;  // file that a roll goes to
     LogFileHeader next_header_;
-    AlignedBuffer roll_buffer_;
+    io::AlignedBuffer roll_buffer_;
     std::optional<Left> left_;
     std::optional<Error> error_;
 };

@@ -75,6 +75,9 @@ std::vector<Plant> plants_for_explorer() {
         {"a drain forgets the ids of its transactions", PlantedFault::ids_not_drained},
         {"a drain takes moves without their transactions", PlantedFault::moves_drained_early},
         {"a consumer's epoch goes back", PlantedFault::epoch_not_drained},
+        {"large bodies aren't durable before they are referred to", PlantedFault::body_not_synced},
+        {"large bodies aren't synced", {}, {{Call::sync, "body-"}}},
+        {"a body file goes with one of its bodies", PlantedFault::body_file_gone_early},
     };
 }
 

@@ -57,6 +57,10 @@ Workload make_sequence(std::uint64_t index) {
     workload.options.tail_bytes_max = 16 * kib;
     workload.options.piece_bytes_min = 4 * kib;
     workload.options.segment_file_bytes = 16 * kib;
+    // Every other one has large bodies, whatever share of them a process takes.
+    const bool large = (index * 0x9e3779b97f4a7c15U) >> 63 != 0;
+    workload.options.large_body_bytes = large ? 4 * kib : 0;
+    workload.options.body_file_bytes = 16 * kib;
     workload.options.batches_in_flight = in_flight[index % std::size(in_flight)];
     index /= std::size(in_flight);
     std::uint64_t length = 1;

@@ -24,6 +24,10 @@ Options small_options(Random& random) {
     options.segment_file_bytes = options.piece_bytes_min * (1 + random.below(6));
     options.batches_in_flight = in_flight[random.below(3)];
     options.read_mode = random.flip() ? ReadMode::mapped : ReadMode::copied;
+    // None, those that need a block of the log or more, or every other record.
+    constexpr std::uint64_t large[] = {0, 1400, 90};
+    options.large_body_bytes = large[random.below(3)];
+    options.body_file_bytes = 16 * kib << random.below(2);
     return options;
 }
 

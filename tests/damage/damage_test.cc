@@ -242,7 +242,9 @@ void age(Trials& trials, const std::string& file, const SampleStore::Earlier& ea
     Allowed allowed;
     allowed.floor = store.truth.last();
     allow(store, file, bytes, allowed);
-    if (!file.starts_with("pack-") && !file.starts_with("segment-")) allowed.noticed_in.clear();
+    const bool is_written_once =
+        file.starts_with("pack-") || file.starts_with("segment-") || file.starts_with("body-");
+    if (!is_written_once) allowed.noticed_in.clear();
     if (file == store.newest_log) allowed.floor = std::min(allowed.floor, earlier.last);
     trials.damage(
         what, [&](SimDisk& disk) { put(disk, file, bytes); }, allowed);

@@ -16,6 +16,8 @@ Options sample_options() {
     options.arena_chunk_bytes = 4 << 10;
     options.piece_bytes_min = 4 << 10;
     options.segment_file_bytes = 64 << 10;
+    options.large_body_bytes = 2000;
+    options.body_file_bytes = 16 << 10;
     return options;
 }
 
@@ -53,6 +55,12 @@ public:
                 {"stock", "x1", "beside a large one", ""},
                 {"orders", "large", std::string(1500, static_cast<char>('A' + i)), ""}});
         commit({{"orders", "large", std::string(1200, static_cast<char>('0' + i)), "m"}});
+    }
+    /// Two records of a segment in a body file, and a small one between them.
+    void bodies(std::uint64_t i) {
+        commit({{"orders", "bodies", std::string(2100 + 700 * i, static_cast<char>('a' + i)), "m"},
+                {"orders", "bodies", "between bodies", ""},
+                {"stock", "x1", std::string(4096, static_cast<char>('A' + i)), ""}});
     }
     void drain() {
         const auto drained = engine_->drain();
@@ -144,6 +152,7 @@ void make_history(Maker& maker) {
     maker.remember();
     maker.mixed(2);
     maker.large(3);
+    maker.bodies(0);
     maker.drain();
     for (std::uint64_t i = 4; i < 8; ++i) maker.mixed(i);
     maker.drain();
@@ -151,6 +160,7 @@ void make_history(Maker& maker) {
     maker.large(8);
     maker.mixed(9);
     maker.drain();
+    maker.bodies(4);
     maker.mixed(10);
 }
 
@@ -196,6 +206,7 @@ SampleStore make_small_store() {
     maker.mixed(1);
     maker.large(2);
     maker.mixed(3);
+    maker.bodies(1);
     maker.remember();
     maker.close();
     return maker.finish();

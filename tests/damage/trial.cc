@@ -88,7 +88,8 @@ void Trials::flip(const std::string& file, std::uint64_t bit, bool also_writing)
         store_.is_unattested(file, offset) ? store_.batches.back().before : store_.truth.last();
     allowed.refusal_names = file;
     if (store_.must_be_noticed(file, offset)) allowed.noticed_in = file;
-    allowed.one_segment = file.starts_with("pack-") || file.starts_with("segment-");
+    allowed.one_segment =
+        file.starts_with("pack-") || file.starts_with("segment-") || file.starts_with("body-");
     disk_->flip_bit(file, bit);
     // A reader tries many times before it believes in damage: most refusals are judged without one.
     const bool decides_opening = file.starts_with("log-") || file.starts_with("catalog-");

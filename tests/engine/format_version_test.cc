@@ -32,31 +32,38 @@ std::size_t set_versions(const std::string& directory, std::uint16_t version) {
     return changed;
 }
 
-TEST_CASE("a store of format version 1 is read, and goes on") {
+TEST_CASE("a store of an older format version is read, and goes on with large bodies") {
     // It has nothing that version 2 brought: no consumers, leases, ids, nor commits without
-    // entries.
-    for (const Sizes& sizes : all_sizes()) {
-        CAPTURE(sizes.name);
-        StoreFixture store(sizes.options);
+    // entries. Nor what version 3 did: large bodies.
+    for (const std::uint16_t version : {std::uint16_t{1}, std::uint16_t{2}}) {
+        const Options options = version == 1 ? default_options() : small_options();
+        CAPTURE(version);
+        StoreFixture store(options);
         for (std::uint64_t i = 0; i < 20; ++i)
             must_append(*store, "sp", "seg" + std::to_string(i % 3), i / 3 * 50 + 1,
                         i / 3 * 50 + 50);
         const auto before = entries(store->read_space("sp", {}));
         REQUIRE(before.size() == 1000);
         store.close();
-        REQUIRE(set_versions(store.directory(), 1) >= 3);
+        REQUIRE(set_versions(store.directory(), version) >= 3);
 
+        Options with_bodies = options;
+        with_bodies.large_body_bytes = 16;
+        {
+            auto later = must(Store::open(store.directory(), with_bodies));
+            CHECK(entries(later.read_space("sp", {})) == before);
+            must(later.drain());
+            auto transaction = later.begin();
+            transaction.append("sp", "seg0", "large in version 3", {});
+            transaction.set_consumer("worker", Source("sp"), before.back().position);
+            must(transaction.commit());
+            must(later.close());
+        }
         store.open();
-        CHECK(entries(store->read_space("sp", {})) == before);
-        must(store->drain());
-        auto transaction = store->begin();
-        transaction.append("sp", "seg0", "of version 2", {});
-        transaction.set_consumer("worker", Source("sp"), before.back().position);
-        must(transaction.commit());
-        store.reopen();
         auto after = entries(store->read_space("sp", {}));
         REQUIRE(after.size() == 1001);
-        CHECK(after.back().payload == "of version 2");
+        CHECK(after.back().payload == "large in version 3");
+        CHECK(store->stat().bodies == 1);
         after.pop_back();
         CHECK(after == before);
         CHECK(must(store->verify()).damages.empty());

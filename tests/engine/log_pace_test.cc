@@ -7,7 +7,9 @@ namespace {
 
 TEST_CASE("the log's next file is filled as this one is used, and whole before it is full") {
     sim::SimDisk disk(1);
-    const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
+    Options options = default_options();
+    options.large_body_bytes = 0;
+    const auto engine = must(Engine::open(disk.borrow(), options, Engine::Threads::none));
     const auto queue = must(disk.make_queue(8, nullptr));
     const auto filled = [&] {
         return disk.exists("log.new") ? disk.contents("log.new").size() : 0;

@@ -90,6 +90,8 @@ Options ModelRun::random_options(Random& random) const {
         std::vector{LogSync::automatic, LogSync::synchronous_writes, LogSync::fdatasync});
     options.read_mode = random.percent(30) ? ReadMode::copied : ReadMode::mapped;
     options.flush_interval = std::chrono::milliseconds(random.pick(Values{1, 10, 10, 3'600'000}));
+    options.large_body_bytes = random.pick(Values{0, 0, 1, 20, 200, 4096});
+    options.body_file_bytes = random.pick(Values{16 << 10, 256 << 10});
     return options;
 }
 
@@ -97,10 +99,11 @@ void ModelRun::open(Random& random) {
     options_ = random_options(random);
     tell(
         "open: log file {}, tails {}, chunk {}, piece {}, own file {}, flush {} ms, "
-        "log sync {}, commit path {}",
+        "log sync {}, commit path {}, large from {}, body file {}",
         options_.log_file_bytes, options_.tail_bytes_max, options_.arena_chunk_bytes,
         options_.piece_bytes_min, options_.segment_file_bytes, options_.flush_interval.count(),
-        static_cast<int>(options_.log_sync), static_cast<int>(options_.commit_path));
+        static_cast<int>(options_.log_sync), static_cast<int>(options_.commit_path),
+        options_.large_body_bytes, options_.body_file_bytes);
     Result<Store> opened = Store::open(directory_.path(), options_);
     if (!opened) throw Mismatch("open: " + opened.error().message());
     store_ = *std::move(opened);

@@ -118,6 +118,7 @@ Options options_of_full_store() {
     Options options = default_options();
     options.tail_bytes_max = 1 << 20;  // drained when half of it is used
     options.arena_chunk_bytes = 64 << 10;
+    options.large_body_bytes = 0;
     return options;
 }
 
@@ -299,7 +300,9 @@ std::uint64_t damage_stored(const std::string& directory, std::string_view paylo
     std::uint64_t places = 0;
     for (const auto& file : std::filesystem::directory_iterator(directory)) {
         const std::string name = file.path().filename().string();
-        if (!name.starts_with("pack-") && !name.starts_with("segment-")) continue;
+        if (!name.starts_with("pack-") && !name.starts_with("segment-") &&
+            !name.starts_with("body-"))
+            continue;
         places += damage_file(file.path(), payload);
     }
     return places;

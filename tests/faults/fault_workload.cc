@@ -232,6 +232,22 @@ Made large() {
     return made;
 }
 
+/// Small and large records by turns, in files that roll, and beside a drain.
+Made large_bodies(ReadMode mode) {
+    Made made =
+        make(fmt::format("large bodies, {}", mode == ReadMode::mapped ? "mapped" : "copied"));
+    Script script(made->work);
+    made->work.options.large_body_bytes = 1000;
+    made->work.options.body_file_bytes = 16 * kib;
+    made->work.options.read_mode = mode;
+    script.commit(script.one(5000)).commit(script.many(3, 1500)).then(Step::step_drain, 1);
+    script.commit(script.one(1000), Step::commit_buffered).commit(script.one(10));
+    script.commit(script.records(2, 3000), Step::commit_async).then(Step::step_log, 2);
+    script.then(Step::drain).then(Step::conflict, 0).commit(script.one(40'000, 1));
+    script.then(Step::reopen).commit(script.one(2000));
+    return made;
+}
+
 /// A drain fails at its catalog record, so that the next one begins a fresh catalog file.
 Made catalog_rewrite() {
     Made made = make("catalog rewrite");
@@ -330,6 +346,8 @@ std::vector<std::unique_ptr<FaultWorkload>> fault_workloads(Choice choice) {
     all.push_back(reuse());
     all.push_back(full_log());
     all.push_back(large());
+    all.push_back(large_bodies(ReadMode::mapped));
+    all.push_back(large_bodies(ReadMode::copied));
     all.push_back(catalog_rewrite());
     all.push_back(reopening());
     all.push_back(recovery(Before::killed, ReadMode::mapped));

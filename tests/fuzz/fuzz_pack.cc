@@ -29,7 +29,13 @@ std::vector<KeyValue> metadata_of(const segment::RecordView& record) {
 /// The frame's records built into frames of their own; nothing if they take several.
 std::vector<std::byte> rebuilt(FrameView frame) {
     segment::FrameBuilder builder;
-    for (std::uint32_t i = 0; i < frame.count(); ++i) {
+    if (frame.is_elsewhere()) {
+        const segment::BodyReference reference = segment::body_reference(frame);
+        BRAID_CHECK(segment::reference_problem(reference) == nullptr, "a reference to nowhere");
+        builder.add_elsewhere(0, frame.has_metadata());
+        builder.refer(0, reference);
+    }
+    for (std::uint32_t i = 0; i < frame.count() && !frame.is_elsewhere(); ++i) {
         const Bytes record = frame.record(i);
         BRAID_CHECK(lies_in(record, frame.body()), "record {} goes beyond its frame", i);
         const segment::RecordView view = segment::split_record(record, frame.has_metadata());
@@ -63,7 +69,7 @@ void check_frame(FrameView frame) {
     BRAID_CHECK(view.count() == frame.count() && view.last_sequence() == frame.last_sequence() &&
                     view.last_position() == frame.last_position(),
                 "another frame was built");
-    for (std::uint32_t i = 0; i < frame.count(); ++i) {
+    for (std::uint32_t i = 0; i < frame.count() && !frame.is_elsewhere(); ++i) {
         const auto was = segment::split_record(frame.record(i), frame.has_metadata());
         const auto is = segment::split_record(view.record(i), view.has_metadata());
         BRAID_CHECK(as_text(was.payload) == as_text(is.payload) && was.pairs == is.pairs,

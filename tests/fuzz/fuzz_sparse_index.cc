@@ -52,7 +52,7 @@ Piece piece_of(Bytes frames) {
     while (piece.frames_bytes < frames.size()) {
         const Bytes left = frames.subspan(piece.frames_bytes);
         const segment::Look found = segment::look(left);
-        if (found.found != segment::Found::item || found.type != segment::ItemType::records) break;
+        if (found.found != segment::Found::item || !segment::is_frame(found.type)) break;
         if (segment::padded(found.length) > left.size()) break;
         const FrameView frame(left.data());
         if (piece.frames_bytes == 0) {

@@ -47,7 +47,7 @@ void seal_frame(Span frame, std::uint64_t store_seed) {
 }
 
 void seal_item(Span item, segment::ItemType type, std::uint64_t store_seed) {
-    if (type == segment::ItemType::records) {
+    if (segment::is_frame(type)) {
         seal_frame(item, store_seed);
     } else if (item.size() >= segment::change_header_bytes) {
         seal_first(item, store_seed);

@@ -29,6 +29,8 @@ inline index::CatalogRecord sample_drain(std::uint64_t number) {
                        {2, pack, 12352, 4096, 700, 0, 1, 1000, ~std::uint64_t{0}}};
     record.trims = {{3, 20, 800}, {900, 11, 870}};
     record.pack_trims = {{pack, 7}};
+    record.next_body_file = number + 4;
+    record.body_files = {{number, 7, 3}, {number + 2, 1, 0}, {number + 3, 0, 0}};
     record.consumers = {{"billing", 40, {{"orders", "", 990}, {"stock", "a", 0}}}, {"gone", 0, {}}};
     record.leases = {{"key", 30, "ann", 1000}, {"free", 0, "", 0}};
     record.noted = {{{1, 2, 3}, 77, 30, 900, 4}, {{255}, ~std::uint64_t{0}, 31, 0, 0}};

@@ -41,6 +41,8 @@ public:
     std::int64_t raw_sync() override { return answer(0); }
     std::int64_t raw_size() override { return static_cast<std::int64_t>(content.size()); }
     std::int64_t raw_map(std::uint64_t, std::unique_ptr<io::Mapping>&) override { return -ENODEV; }
+    std::int64_t raw_allocate(std::uint64_t) override { return -EOPNOTSUPP; }
+    std::int64_t raw_cut(std::uint64_t) override { return -EINVAL; }
     [[nodiscard]] std::size_t transfer_unit() const noexcept override { return unit; }
 
 private:

@@ -11,9 +11,9 @@
 #include <map>
 #include <thread>
 
+#include "io/aligned_buffer.h"
 #include "io/disk.h"
 #include "segment/checksum.h"
-#include "wal/aligned_buffer.h"
 
 namespace braid::kill {
 namespace {
@@ -63,7 +63,7 @@ std::map<std::string, std::uint64_t> files_of(const std::string& directory) {
 
 /// The writes of one round bear its number.
 void flood_forever(io::Queue& queue, io::File& file, const Place& place, int alarm) {
-    std::vector<wal::AlignedBuffer> buffers;
+    std::vector<io::AlignedBuffer> buffers;
     for (std::size_t i = 0; i < writes; ++i) buffers.emplace_back(write_bytes);
     for (int round = 0;; ++round) {
         for (std::size_t i = 0; i < writes; ++i) {

@@ -160,6 +160,8 @@ Options small_options(Io io, std::uint64_t seed) {
     options.segment_file_bytes = 64 << 10;
     options.batches_in_flight = 1 + static_cast<std::uint32_t>(seed / 2 % 3);
     options.commit_path = seed % 5 == 0 ? CommitPath::ring : CommitPath::automatic;
+    options.large_body_bytes = seed / 6 % 2 == 0 ? 0 : 100;
+    options.body_file_bytes = 64 << 10;
     options.log_sync = std::array{LogSync::automatic, LogSync::synchronous_writes,
                                   LogSync::fdatasync}[seed / 6 % 3];
     return options;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "segment/body_reference.h"
 #include "segment/change.h"
 #include "segment/pack.h"
 #include "segment/segment_file.h"
@@ -92,6 +93,36 @@ TEST_CASE("the page's frame says what the page says") {
     }
     CHECK(as_text(split_record(frame.record(0), true).payload) == example.text("payload[0]"));
     CHECK(split_record(frame.record(1), true).payload.empty());
+}
+
+TEST_CASE("the page's frame of a record elsewhere says what the page says, and is built so") {
+    const DocumentExample example = document_example("frame of a record elsewhere");
+    const Look found = look(example.bytes);
+    REQUIRE(found.found == Found::item);
+    CHECK(found.type == ItemType::records_elsewhere);
+    const FrameView frame(example.bytes.data());
+    CHECK(verify_frame(frame, store_seed(sample_uuid)) == nullptr);
+    CHECK(frame.checksum() == example.number("checksum"));
+    CHECK(frame.length() == example.number("length"));
+    CHECK(frame.count() == example.number("count"));
+    const BodyReference reference = body_reference(frame);
+    CHECK(reference == BodyReference{example.number("body_file"), example.number("body_offset"),
+                                     example.number("body_length"), example.number("body_hash")});
+    CHECK(verify_body(reference, as_bytes("a large body"), false) == nullptr);
+    CHECK(verify_body(reference, as_bytes("a large bodY"), false) != nullptr);
+
+    FrameBuilder builder;
+    builder.add_elsewhere(0, false);
+    builder.refer(0, reference);
+    number_frame(builder.bytes().data(),
+                 {.segment = example.number("segment"),
+                  .first_sequence = example.number("first_sequence"),
+                  .first_position = example.number("first_position"),
+                  .timestamp = example.number("timestamp"),
+                  .transaction = example.number("transaction"),
+                  .ends_transaction = true},
+                 builder.frames().front().body_hash, store_seed(sample_uuid));
+    CHECK(hex(builder.bytes()) == hex(example.bytes));
 }
 
 TEST_CASE("the page's frame is what its records become") {

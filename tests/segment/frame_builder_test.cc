@@ -69,6 +69,44 @@ std::string all_byte_values() {
 
 }  // namespace
 
+TEST_CASE("a record elsewhere has a frame of its own, between those of other records") {
+    FrameBuilder builder;
+    builder.add(1, as_bytes("before"), {});
+    builder.add_elsewhere(1, true);
+    builder.add(1, as_bytes("behind"), {});
+    builder.finish();
+    REQUIRE(builder.frames().size() == 3);
+    CHECK(builder.record_count() == 3);
+    const segment::BodyReference reference{3, 4096, 70'000, 17};
+    builder.refer(1, reference);
+    const segment::FrameBuilder::Frame& built = builder.frames()[1];
+    std::byte* at = builder.bytes().data() + built.offset;
+    segment::number_frame(
+        at,
+        {.segment = 5, .first_sequence = 1, .first_position = 1, .timestamp = 1, .transaction = 1},
+        built.body_hash, 9);
+    const Bytes bytes(at, segment::padded(built.length));
+    const segment::Look found = segment::look(bytes);
+    CHECK(found.found == segment::Found::item);
+    CHECK(found.type == segment::ItemType::records_elsewhere);
+    const segment::FrameView frame(at);
+    CHECK(frame.has_metadata());
+    CHECK(segment::verify_frame(frame, 9) == nullptr);
+    CHECK(segment::body_reference(frame) == reference);
+}
+
+TEST_CASE("a reference to where no body can be is not sound") {
+    using segment::BodyReference;
+    CHECK(segment::reference_problem(BodyReference{1, 4096, 1, 0}) == nullptr);
+    const BodyReference wrong[] = {{0, 4096, 1, 0},
+                                   {std::uint64_t{1} << 32, 4096, 1, 0},
+                                   {1, 0, 1, 0},
+                                   {1, 4097, 1, 0},
+                                   {1, ~0ULL - 4095, 1, 0},
+                                   {1, 4096, segment::item_bytes_max + 1, 0}};
+    for (const BodyReference& one : wrong) CHECK(segment::reference_problem(one) != nullptr);
+}
+
 TEST_CASE("records of any bytes come back from one frame") {
     const std::vector<Record> records = {{all_byte_values(), {}}, {"", {}}, {"x", {}}, {"", {}}};
     FrameBuilder builder;

@@ -357,6 +357,14 @@ std::int64_t SimDisk::sync(SimFile& file) {
     return 0;
 }
 
+std::int64_t SimDisk::cut(SimFile& file, std::uint64_t length) {
+    if (const auto result = refusal(Call::write, file.name()))
+        return std::min<std::int64_t>(*result, 0);
+    if (!change({0, Call::write, file.name(), length, 0})) return -EIO;
+    file.inode().damage_size(length);
+    return 0;
+}
+
 // Clocks
 
 void SimDisk::set_clock(std::uint64_t now_ns, std::uint64_t step_ns) {

@@ -216,6 +216,8 @@ private:
     std::int64_t write(SimFile& file, Bytes bytes, std::uint64_t offset, io::WriteMode mode);
     std::int64_t fail_write(SimFile& file, Bytes bytes, std::uint64_t offset, std::int64_t error);
     std::int64_t sync(SimFile& file);
+    /// At once on the medium, too: nothing that counts lies there.
+    std::int64_t cut(SimFile& file, std::uint64_t length);
 
     Names names_;                           // what open and list see
     Names durable_names_;                   // what is there after power loss, but for

@@ -1,6 +1,7 @@
 #include "tests/sim/sim_file.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tests/sim/shelter.h"
 
@@ -59,6 +60,24 @@ std::int64_t SimFile::raw_map(std::uint64_t length, std::unique_ptr<io::Mapping>
     inode_->cache().read(bytes, 0);
     out = std::make_unique<SimMapping>(std::move(bytes));
     return 0;
+}
+
+std::int64_t SimFile::raw_allocate(std::uint64_t length) {
+    const Shelter shelter;
+    alignas(io::block_bytes) static constexpr std::array<std::byte, 16 * io::block_bytes> zeros{};
+    for (std::uint64_t at = inode_->cache().size(); at < length;) {
+        const auto bytes = std::min<std::uint64_t>(zeros.size(), length - at);
+        const std::int64_t done =
+            disk_.write(*this, Bytes(zeros).first(bytes), at, io::WriteMode::cached);
+        if (done <= 0) return done;
+        at += static_cast<std::uint64_t>(done);
+    }
+    return 0;
+}
+
+std::int64_t SimFile::raw_cut(std::uint64_t length) {
+    const Shelter shelter;
+    return disk_.cut(*this, length);
 }
 
 }  // namespace braid::sim

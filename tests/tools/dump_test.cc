@@ -6,6 +6,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <braid/store.hpp>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -333,6 +334,44 @@ TEST_CASE("damage in a frame is pointed at, and the dump goes on behind it") {
     }
     CHECK(problems == 1);
     CHECK(dump.kinds()["record"] == 6);
+}
+
+TEST_CASE("a dump says where a large body lies, and whether it is what it must be") {
+    std::string directory = (fs::temp_directory_path() / "braid-dump-XXXXXX").string();
+    REQUIRE(::mkdtemp(directory.data()) != nullptr);
+    Options options;
+    options.create = true;
+    options.large_body_bytes = 100;
+    options.body_file_bytes = 16 << 10;
+    auto written = Store::open(directory, options);
+    REQUIRE(written.has_value());
+    REQUIRE(written->append("orders", "eu", std::string(5000, 'b')).has_value());
+    REQUIRE(written->append("orders", "eu", "small").has_value());
+    REQUIRE(written->close().has_value());
+    const Dumped sound = dumped(directory);
+    CHECK_MESSAGE(sound.code == 0, sound.text);
+    CHECK(sound.kinds()["body file"] == 1);
+    CHECK(sound.kinds()["body"] >= 1);  // once in the pack; and in the log, while that is there
+    CHECK(sound.kinds()["body_file"] == 1);
+    CHECK(code_of(fs::path(directory) / "body-000001") == 0);
+
+    const fs::path file = fs::path(directory) / "body-000001";
+    {
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        bytes.seekp(4096 + 10);
+        bytes.put('x');
+    }
+    const Dumped damaged = dumped(directory);
+    CHECK(damaged.code == 3);
+    for (const auto& line : damaged.lines()) {
+        if (line.at("kind").as_string() != "PROBLEM") continue;
+        CHECK(line.at("file").as_string() == "body-000001");
+        CHECK(line.at("offset").to_number<std::uint64_t>() == 4096);
+    }
+    CHECK(code_of(fs::path(directory) / "pack-000001") == 3);
+    fs::remove(file);
+    CHECK(code_of(directory) == 3);
+    fs::remove_all(directory);
 }
 
 TEST_CASE("a frame whose length is destroyed is passed over to the next sound one") {

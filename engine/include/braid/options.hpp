@@ -86,6 +86,15 @@ struct Options {
     /// Most segments in one transaction.
     std::uint32_t transaction_segments_max = 1024;
 
+    /// A record of at least so many bytes, metadata and payload, is a large body: it goes once to a
+    /// body file, and only a reference to it goes through memory, log and drain. The thread that
+    /// commits writes it and waits for the medium, at every level and on every commit path, before
+    /// the transaction is sequenced. Whole blocks of 4 KiB are used. 0: none is; else 1 to 2^60.
+    std::uint64_t large_body_bytes = std::uint64_t{128} << 10;
+    /// Size at which a body file is followed by a new one, and that it is made with; 16 KiB to 4
+    /// GiB. A process that is killed leaves the rest of one unused.
+    std::uint64_t body_file_bytes = std::uint64_t{64} << 20;
+
     /// How many transactions with an id are remembered: some 56 bytes each; 1 to 2^26.
     std::uint64_t transaction_ids_max = 1'000'000;
 

@@ -42,13 +42,15 @@ struct StoreStat {
     std::uint64_t packs = 0;
     std::uint64_t piece_bytes = 0;
     std::uint64_t pieces = 0;
+    std::uint64_t bodies = 0;      ///< large bodies of drained entries that aren't trimmed
+    std::uint64_t body_files = 0;  ///< that drained entries have bodies in
     /// What recovery did at this opening.
     std::uint64_t recovered_transactions = 0;
     std::uint64_t recovered_bytes = 0;
     /// Bytes of a torn, never acknowledged tail that recovery cut; where, in words, or empty.
     std::uint64_t torn_bytes = 0;
     std::string torn_tail;
-    /// Files in the directory that are not the store's; they are never touched.
+    /// Files in the directory that are not the store's, or body files that nothing refers to.
     std::vector<std::string> unknown_files;
 };
 
@@ -95,7 +97,7 @@ struct VerifyReport {
     std::uint64_t records = 0;
     std::uint64_t transactions = 0;
     std::vector<Damage> damages;
-    /// Files in the directory that are not the store's.
+    /// As `StoreStat::unknown_files`.
     std::vector<std::string> unknown_files;
 };
 

@@ -160,12 +160,12 @@ public:
     /// the transaction is as it was; one whose building ran out of memory is refused so until it is
     /// cleared.
     Result<Receipt> commit(Durability durability = Durability::durable);
-    /// The same without waiting. Blocks only while the store's memory budget is full.
+    /// The same without waiting. Blocks while the memory budget is full, and to write large bodies.
     void commit_async(CommitCallback callback, Durability durability = Durability::durable);
 
-    /// The same, but never blocks: where it would have to wait for room in memory or log, it
-    /// returns false, calls nobody, and the transaction is as it was. Otherwise true. It does
-    /// nothing to make room: a large transaction may find none until `commit_async` makes it.
+    /// The same, but never blocks: where it would have to wait for room in memory or log, or has a
+    /// large body, it returns false, calls nobody, and the transaction is as it was; else true.
+    /// It makes no room: a large transaction may find none until `commit_async` makes it.
     [[nodiscard]] bool try_commit_async(CommitCallback callback,
                                         Durability durability = Durability::durable);
 

@@ -8,7 +8,7 @@
 
 #include "io/file.h"
 
-namespace braid::wal {
+namespace braid::io {
 
 /// Memory for direct writes: it begins on a block and has whole blocks. Grows, never copies.
 class AlignedBuffer {
@@ -26,7 +26,7 @@ public:
     /// At least `bytes`; what it held is lost if it has to grow.
     void reserve(std::uint64_t bytes) {
         if (bytes <= capacity_) return;
-        const std::uint64_t whole = io::whole_blocks(bytes);
+        const std::uint64_t whole = whole_blocks(bytes);
         release();
         memory_.reset(static_cast<std::byte*>(::operator new(whole, alignment)));
         capacity_ = whole;
@@ -48,7 +48,7 @@ public:
     }
 
 private:
-    static constexpr std::align_val_t alignment{io::block_bytes};
+    static constexpr std::align_val_t alignment{block_bytes};
     struct Free {
         void operator()(std::byte* memory) const noexcept { ::operator delete(memory, alignment); }
     };
@@ -56,4 +56,4 @@ private:
     std::uint64_t capacity_ = 0;
 };
 
-}  // namespace braid::wal
+}  // namespace braid::io
