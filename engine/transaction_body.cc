@@ -282,26 +282,34 @@ void TransactionBody::encode(const Change& change) {
                                           limits_.transaction_bytes_max));
 }
 
-/// Of a large body what counts is what it is, and not where: as if its frame held it.
+/// What counts is the records, and neither how they came to be framed nor where a body lies: who
+/// repeats a transaction may have opened the store with other options.
 void TransactionBody::note_id() {
     fingerprint_ = segment::checksum(changes_, 0);
+    const auto mix = [this](std::uint64_t part) {
+        fingerprint_ = segment::mix_seed(fingerprint_, part);
+    };
+    const auto mix_record = [&](bool has_metadata, std::uint64_t bytes, std::uint64_t hash) {
+        mix(2 * bytes + (has_metadata ? 1 : 0));
+        mix(hash);
+    };
+    std::optional<std::uint32_t> segment;
     auto body = bodies_.begin();
     const auto frames = frames_.frames();
     for (std::size_t i = 0; i < frames.size(); ++i) {
-        segment::FrameBuilder::Frame frame = frames[i];
-        if (body != bodies_.end() && body->frame == i) {
-            frame.length = segment::frame_header_bytes + body->length;
-            frame.body_hash = body->hash;
-            ++body;
+        if (std::exchange(segment, frames[i].segment) != frames[i].segment) {
+            mix(segment::checksum(as_bytes(targets_[*segment].space), 0));
+            mix(segment::checksum(as_bytes(targets_[*segment].segment), 1));
         }
-        const Target& target = targets_[frame.segment];
-        const auto flags = std::to_integer<std::uint64_t>(
-            frames_.bytes()[frame.offset + offsetof(segment::ItemPrefix, flags)]);
-        for (const std::uint64_t part :
-             {segment::checksum(as_bytes(target.space), 0),
-              segment::checksum(as_bytes(target.segment), 1), std::uint64_t{frame.count},
-              frame.length, flags, frame.body_hash})
-            fingerprint_ = segment::mix_seed(fingerprint_, part);
+        const segment::FrameView frame(frames_.bytes().data() + frames[i].offset);
+        if (body != bodies_.end() && body->frame == i) {
+            mix_record(frame.has_metadata(), body->length, body->hash);
+            ++body;
+            continue;
+        }
+        for (std::uint32_t record = 0; record < frame.count(); ++record)
+            mix_record(frame.has_metadata(), frame.record(record).size(),
+                       segment::checksum(frame.record(record), 0));
     }
     id_change_.clear();
     segment::encode_change_item(segment::TransactionNoted{*id_, fingerprint_}, id_change_);

@@ -156,33 +156,37 @@ TEST_CASE("large body: a follower is given it in batches of its own") {
 }
 
 TEST_CASE("large body: a transaction with an id is known again, wherever its bodies lie") {
-    StoreFixture store(with_bodies());
-    const auto commit = [&](std::uint64_t number) {
-        auto transaction = store->begin();
-        transaction.set_id({1, 2, 3});
-        transaction.append("sp", "seg", body(number, 70 * kib)).append("sp", "seg", "small");
-        return transaction.commit();
-    };
-    const Receipt first = must(commit(1));
-    const auto files = body_files(store);
-    const Receipt again = must(commit(1));
-    CHECK(again.repeated);
-    CHECK(again.first_position == first.first_position);
-    CHECK(code(commit(2)) == Errc::conflict);
-    CHECK(body_files(store) == files);  // judged before a body is written
-    store.reopen();
-    CHECK(must(commit(1)).repeated);
-    // And whether it was a large body or not.
-    Options options = with_bodies();
-    options.large_body_bytes = 0;
-    store.close();
-    auto other = must(Store::open(store.directory(), options));
-    auto transaction = other.begin();
-    transaction.set_id({1, 2, 3});
-    transaction.append("sp", "seg", body(1, 70 * kib)).append("sp", "seg", "small");
-    CHECK(must(transaction.commit()).repeated);
-    must(other.close());
-    store.open();
+    // Where they aren't large, the shorter one shares a frame with the record behind it.
+    for (const std::size_t bytes : {6 * kib, 70 * kib}) {
+        CAPTURE(bytes);
+        StoreFixture store(with_bodies());
+        const auto commit_to = [&](Store& to, std::uint64_t number) {
+            auto transaction = to.begin();
+            transaction.set_id({1, 2, 3});
+            transaction.append("sp", "seg", body(number, bytes)).append("sp", "seg", "small");
+            transaction.append("sp", "seg", body(9, bytes), {.metadata = {{"key", "value"}}});
+            transaction.append("sp", "other", "last", {.metadata = {{"key", "value"}}});
+            return transaction.commit();
+        };
+        const Receipt first = must(commit_to(*store, 1));
+        const auto files = body_files(store);
+        const Receipt again = must(commit_to(*store, 1));
+        CHECK(again.repeated);
+        CHECK(again.first_position == first.first_position);
+        CHECK(code(commit_to(*store, 2)) == Errc::conflict);
+        CHECK(body_files(store) == files);  // judged before a body is written
+        store.reopen();
+        CHECK(must(commit_to(*store, 1)).repeated);
+        // And whether it was a large body or not.
+        Options options = with_bodies();
+        options.large_body_bytes = 0;
+        store.close();
+        auto other = must(Store::open(store.directory(), options));
+        CHECK(must(commit_to(other, 1)).repeated);
+        CHECK(code(commit_to(other, 2)) == Errc::conflict);
+        must(other.close());
+        store.open();
+    }
 }
 
 TEST_CASE("large body: a conflict writes none") {
