@@ -118,8 +118,8 @@ void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence 
 void SegmentSource::fetch_node(const TailNode& node, Sequence wanted) noexcept {
     __builtin_prefetch(node.frame);
     if (node.first_sequence >= wanted) return;
-    __builtin_prefetch(node.frame + segment::frame_header_bytes +
-                       sizeof(std::uint16_t) * (wanted - node.first_sequence));
+    const std::uint64_t record = std::min<std::uint64_t>(wanted - node.first_sequence, node.count);
+    __builtin_prefetch(node.frame + segment::frame_header_bytes + sizeof(std::uint16_t) * record);
 }
 
 /// A segment that is alone in being written to has its frames one behind the other, which spares
