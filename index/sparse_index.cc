@@ -36,6 +36,9 @@ public:
     // What is wrong with the frame's place, or nullptr.
     const char* step(FrameView frame) {
         if (frame.segment() != segment_) return "a frame of another segment";
+        if (ends_beyond(frame.first_sequence().value, frame.last_sequence().value) ||
+            ends_beyond(frame.first_position().value, frame.last_position().value))
+            return "a frame whose numbers can't be";
         if (frame.first_sequence() != sequence_) return "a frame out of sequence";
         if (frame.first_position() < position_) return "a frame out of position";
         if (frame.timestamp() < timestamp_) return "a frame out of time";
@@ -50,6 +53,11 @@ public:
     }
 
 private:
+    // Whether no number is left behind the last one.
+    static bool ends_beyond(std::uint64_t first, std::uint64_t last) {
+        return last < first || last + 1 == 0;
+    }
+
     SegmentId segment_;
     Sequence sequence_;
     Position position_;
