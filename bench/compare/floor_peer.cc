@@ -13,19 +13,27 @@
 namespace bench {
 namespace {
 
-enum class Way : std::uint8_t { direct, fdatasync };
+enum class Way : std::uint8_t { direct, kept, fdatasync };
 
 constexpr std::uint64_t log_bytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kept_bytes = std::uint64_t{1} << 30;  ///< taken at a time
 constexpr std::size_t memory_bytes = std::size_t{1} << 20;
 
 /// The system calls that no log can do without, under a mutex: a file that was written with zeros
 /// before is written again from its start, whole blocks direct and synchronous, or the bytes
-/// through the cache and then synced. Rows of buffered commits copy to 64 KiB that are written when
-/// full.
+/// through the cache and then synced. One way keeps what it writes, as a store must: space that was
+/// taken from the file system, and never written before. Rows of buffered commits copy to 64 KiB
+/// that are written when full.
 class FloorPeer : public Peer {
 public:
     FloorPeer(const Setup& setup, Way way) : durable_(setup.durable), way_(way) {
         const std::string path = setup.directory + "/log";
+        if (durable_ && way_ == Way::kept) {
+            open(path, O_CREAT | O_WRONLY | O_DIRECT | O_DSYNC);
+            take_space();
+            return;
+        }
+        capacity_ = log_bytes;
         open(path, O_CREAT | O_RDWR);
         const std::vector<std::byte> zeros(memory_bytes);
         for (std::uint64_t at = 0; at < log_bytes; at += zeros.size())
@@ -79,14 +87,25 @@ private:
                 "pwrite");
     }
     void write(std::span<const std::byte> bytes) {
-        const bool whole = durable_ && way_ == Way::direct;
+        const bool whole = durable_ && way_ != Way::fdatasync;
         const std::size_t size =
             whole ? (bytes.size() + block_bytes - 1) / block_bytes * block_bytes : bytes.size();
         const std::scoped_lock lock(mutex_);
-        if (at_ + size > log_bytes) at_ = 0;
+        if (at_ + size > capacity_) {
+            if (durable_ && way_ == Way::kept)
+                take_space();
+            else
+                at_ = 0;
+        }
         write_whole(bytes.data(), size, at_);
         at_ += size;
         if (durable_ && way_ == Way::fdatasync) must_be(::fdatasync(fd_) == 0, "fdatasync");
+    }
+
+    void take_space() {
+        capacity_ += kept_bytes;
+        must_be(::fallocate(fd_, 0, 0, static_cast<off_t>(capacity_)) == 0, "fallocate");
+        must_be(::fsync(fd_) == 0, "fsync");
     }
 
     bool durable_;
@@ -94,6 +113,7 @@ private:
     int fd_ = -1;
     std::mutex mutex_;
     std::uint64_t at_ = 0;
+    std::uint64_t capacity_ = 0;
 };
 
 }  // namespace
@@ -102,6 +122,14 @@ PeerKind floor_direct_peer() {
     return {"floor direct",
             "no store: a mutex and pwrite with O_DIRECT and O_DSYNC to a zero-written file",
             [](const Setup& setup) { return std::make_unique<FloorPeer>(setup, Way::direct); }};
+}
+
+PeerKind floor_kept_peer() {
+    return {
+        "floor kept",
+        "no store: a mutex and pwrite with O_DIRECT and O_DSYNC, each to space that fallocate took "
+        "and nothing was written to",
+        [](const Setup& setup) { return std::make_unique<FloorPeer>(setup, Way::kept); }};
 }
 
 PeerKind floor_fdatasync_peer() {

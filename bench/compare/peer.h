@@ -63,6 +63,7 @@ const std::vector<PeerKind>& peer_kinds();
 PeerKind braid_peer();
 PeerKind braid_ring_peer();
 PeerKind floor_direct_peer();
+PeerKind floor_kept_peer();
 PeerKind floor_fdatasync_peer();
 PeerKind leveldb_peer();
 PeerKind lmdb_peer();

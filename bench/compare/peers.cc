@@ -24,7 +24,7 @@ const std::vector<PeerKind>& peer_kinds() {
 #ifdef BENCH_HAS_SQLITE
         sqlite_peer(),
 #endif
-        floor_direct_peer(), floor_fdatasync_peer(),
+        floor_direct_peer(), floor_kept_peer(), floor_fdatasync_peer(),
     };
     return kinds;
 }
