@@ -14,6 +14,7 @@ Result<bool> Engine::step_drain(io::Queue& queue) {
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::uint64_t drains = drain_->drains();
     if (drain_->is_idle()) {
+        group_->drain_begins();
         drain_begun_ns_ = monotonic_ns();
         pace_.drain_begins(arena_->bytes(), drain_begun_ns_);
     }

@@ -122,7 +122,9 @@ public:
     /// False if that is done. Blocks for one write, and in the last step for a sync. Without memory
     /// it is an error, so that whoever calls goes on to write what is due.
     [[nodiscard]] Result<bool> prepare_some() noexcept;
-    /// What the catalog holds now: log files are free.
+    /// A drain chooses its cut now: it is going to take over what is written so far.
+    void drain_begins();
+    /// What the catalog holds since that drain: log files are free.
     void drained(TransactionNumber transaction);
     /// The store is being closed: from now on `prepare` is refused with `closed`. Waits for one
     /// that is under way. Blocks.
@@ -132,7 +134,8 @@ public:
 
     void count(Metrics& metrics);
     void count(StoreStat& stat);
-    /// Whether a further log file could not be had without a drain.
+    /// Whether a further log file could not be had without a drain, or much of the log holds what
+    /// isn't drained.
     [[nodiscard]] bool wants_drain();
 
 private:
@@ -140,7 +143,9 @@ private:
     [[nodiscard]] std::shared_ptr<CommitBatch> first_to_lead() const;
     void tell_left_files();
     void put_back_ready();
-    [[nodiscard]] std::uint64_t capacity_for(std::uint64_t item_bytes) const;
+    [[nodiscard]] std::uint64_t capacity_for(std::uint64_t item_bytes);
+    /// Whether so much is written and not drained that a drain is wanted, or hasn't kept pace.
+    [[nodiscard]] bool is_behind();
     /// (L) What of a next file of that capacity should be filled by now.
     [[nodiscard]] std::uint64_t filled_by_now(std::uint64_t capacity) const noexcept;
     void take_room(std::uint64_t bytes) noexcept;
@@ -219,6 +224,8 @@ private:
     std::uint64_t pending_bytes_ = 0;
     std::uint64_t batches_ = 0;
     std::uint64_t log_bytes_written_ = 0;
+    std::uint64_t log_bytes_draining_ = 0;  // of those, what the drain under way takes over,
+    std::uint64_t log_bytes_drained_ = 0;   // and the last one has taken over
     std::uint64_t log_flushes_ = 0;
     Histogram batch_bytes_;
     Histogram batch_transactions_;

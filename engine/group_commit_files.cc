@@ -16,6 +16,9 @@ constexpr std::uint64_t fill_step = 64 << 10;
 constexpr std::uint64_t files_ahead_max = 8;
 /// The log thread looks after the next file whenever so much of this one has been used.
 constexpr std::uint64_t use_step = 32 << 10;
+/// With this part of all log files written a drain is wanted: then a file comes free before a
+/// larger one has to be filled.
+constexpr std::uint64_t undrained_share = 8;
 
 }  // namespace
 
@@ -44,9 +47,13 @@ void GroupCommit::tell_left_files() {
     files_.drained(drained_);
 }
 
-std::uint64_t GroupCommit::capacity_for(std::uint64_t item_bytes) const {
+/// A drained file rather than a new one: so as long as drains keep pace, nothing is written
+/// but what is committed, and files stay small. Where they don't, large files spare rolls.
+std::uint64_t GroupCommit::capacity_for(std::uint64_t item_bytes) {
     const std::uint64_t needed = wal::batch_bytes(item_bytes) + 2 * io::block_bytes;
-    const std::uint64_t wanted = std::max(needed, files_.next_capacity());
+    if (const std::uint64_t free = files_.free_capacity(); free >= needed) return free;
+    const std::uint64_t usual = is_behind() ? files_.larger_capacity() : files_.next_capacity();
+    const std::uint64_t wanted = std::max(needed, usual);
     return files_.has_room(wanted) ? wanted : needed;
 }
 
@@ -123,15 +130,27 @@ Result<bool> GroupCommit::prepare_some() noexcept {
 }
 
 bool GroupCommit::wants_drain() {
-    const std::scoped_lock lock(files_mutex_);
+    const std::scoped_lock files_lock(files_mutex_);
     tell_left_files();
-    return !files_.has_room(files_.next_capacity());
+    return !files_.has_room(files_.next_capacity()) || is_behind();
+}
+
+bool GroupCommit::is_behind() {
+    const std::scoped_lock lock(mutex);
+    return log_bytes_written_ - log_bytes_drained_ >= files_.bytes_max() / undrained_share;
+}
+
+void GroupCommit::drain_begins() {
+    const std::scoped_lock lock(mutex);
+    log_bytes_draining_ = log_bytes_written_;
 }
 
 void GroupCommit::drained(TransactionNumber transaction) {
-    const std::scoped_lock lock(files_mutex_);
+    const std::scoped_lock files_lock(files_mutex_);
     drained_ = transaction.value;
     tell_left_files();
+    const std::scoped_lock lock(mutex);
+    log_bytes_drained_ = log_bytes_draining_;
 }
 
 void GroupCommit::stop_preparing() {

@@ -14,6 +14,8 @@ const std::string unfinished_name = "log.new";
 
 constexpr std::uint64_t fill_bytes = std::uint64_t{256} << 10;  // in one write
 constexpr std::uint64_t capacity_min = 3 * io::block_bytes;
+/// Up to here each file is twice as large as the one before.
+constexpr std::uint64_t doubled_bytes_max = std::uint64_t{4} << 20;
 
 }  // namespace
 
@@ -21,16 +23,17 @@ LogFiles::LogFiles(io::Disk& disk, const LogSizes& sizes, const std::vector<LogS
     : disk_(disk), sizes_(sizes) {
     sizes_.file_bytes = file_capacity(sizes_.file_bytes);
     sizes_.first_bytes = std::min(file_capacity(sizes_.first_bytes), sizes_.file_bytes);
-    std::uint64_t highest = 0;
     for (const LogSlot& found : slots) {
         const bool full = found.needed || found.newest;
         slots_.push_back({found.slot, found.capacity, found.last_transaction,
                           full ? Slot::State::full : Slot::State::free, found.number == 0});
         if (found.newest && !found.needed) newest_ = found.slot;
-        if (found.number < highest) continue;
-        highest = found.number;
-        last_capacity_ = std::min(found.capacity, sizes_.file_bytes);
+        note_capacity(found.capacity);
     }
+}
+
+void LogFiles::note_capacity(std::uint64_t capacity) noexcept {
+    largest_capacity_ = std::max(largest_capacity_, std::min(capacity, sizes_.file_bytes));
 }
 
 std::uint64_t LogFiles::file_capacity(std::uint64_t capacity) noexcept {
@@ -83,8 +86,20 @@ bool LogFiles::has_room(std::uint64_t capacity) const noexcept {
     return found || fits(capacity, total_bytes() - free_bytes());
 }
 
+std::uint64_t LogFiles::larger_capacity() const noexcept {
+    return std::clamp(2 * largest_capacity_, sizes_.first_bytes, sizes_.file_bytes);
+}
+
 std::uint64_t LogFiles::next_capacity() const noexcept {
-    return std::clamp(2 * last_capacity_, sizes_.first_bytes, sizes_.file_bytes);
+    return std::min(larger_capacity(), std::max(doubled_bytes_max, largest_capacity_));
+}
+
+std::uint64_t LogFiles::free_capacity() const noexcept {
+    std::uint64_t largest = 0;
+    for (const Slot& slot : slots_)
+        if (slot.state == Slot::State::free && slot.capacity <= sizes_.file_bytes)
+            largest = std::max(largest, slot.capacity);
+    return largest >= largest_capacity_ / 4 ? largest : 0;
 }
 
 Result<LogFiles::Taken> LogFiles::take(std::uint64_t capacity) {
@@ -160,7 +175,7 @@ Result<LogFiles::Taken> LogFiles::open(Slot& slot) {
         slot.name_unsynced = false;
     }
     slot.state = Slot::State::taken;
-    last_capacity_ = std::min(slot.capacity, sizes_.file_bytes);
+    note_capacity(slot.capacity);
     return Taken{slot.slot, slot.capacity, std::move(*file)};
 }
 

@@ -45,8 +45,14 @@ public:
                                                          std::uint64_t bytes);
     /// Bytes of the file that `take_some` has begun; 0 if there is none.
     [[nodiscard]] std::uint64_t filled() const noexcept { return filling_ ? filling_->filled : 0; }
-    /// The capacity that the next file should have: twice the last one's, within the sizes.
+    /// The capacity that a new file should have, within the sizes: twice the largest so far up to
+    /// 4 MiB, and as much as the largest from there on.
     [[nodiscard]] std::uint64_t next_capacity() const noexcept;
+    /// The same where files don't come free as fast as they are used: twice the largest so far.
+    [[nodiscard]] std::uint64_t larger_capacity() const noexcept;
+    /// Of the largest free slot that spares a new file: 0 where there is none, or only such as are
+    /// so small that rolls would be many.
+    [[nodiscard]] std::uint64_t free_capacity() const noexcept;
     /// Gives back a file that was taken and never begun.
     void put_back(Taken taken);
     /// The file in a slot is full; its last transaction is this one.
@@ -58,6 +64,7 @@ public:
     /// Removes free slots but one of at most `spare_bytes`, and what isn't whole. At close. Blocks.
     [[nodiscard]] Result<void> trim(std::uint64_t spare_bytes);
 
+    [[nodiscard]] std::uint64_t bytes_max() const noexcept { return sizes_.total_bytes; }
     [[nodiscard]] std::uint64_t total_bytes() const noexcept;
     [[nodiscard]] std::size_t count() const noexcept { return slots_.size(); }
 
@@ -73,6 +80,7 @@ private:
     /// A capacity as files have it: whole blocks, enough for header, one batch and the roll.
     [[nodiscard]] static std::uint64_t file_capacity(std::uint64_t capacity) noexcept;
     void begun();
+    void note_capacity(std::uint64_t capacity) noexcept;
     [[nodiscard]] Slot* find(std::uint32_t slot) noexcept;
     /// The smallest free slot that will do.
     [[nodiscard]] Slot* find_free(std::uint64_t capacity) noexcept;
@@ -100,7 +108,7 @@ private:
     LogSizes sizes_;
     std::optional<Filling> filling_;
     std::vector<Slot> slots_;
-    std::uint64_t last_capacity_ = 0;
+    std::uint64_t largest_capacity_ = 0;   // so far, within the sizes
     std::optional<std::uint32_t> newest_;  // out of reach until a new file is begun
     bool begun_ = false;
 };

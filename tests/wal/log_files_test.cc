@@ -46,6 +46,40 @@ TEST_CASE("log files: files grow from the first size to the largest by doubling"
     }
 }
 
+TEST_CASE("log files: from 4 MiB on they grow only when that is asked for") {
+    constexpr std::uint64_t mib = 1 << 20;
+    sim::SimDisk disk;
+    LogFiles files(disk, {mib, 16 * mib, 64 * mib}, {});
+    for (const std::uint64_t expected : {mib, 2 * mib, 4 * mib, 4 * mib}) {
+        CHECK(files.next_capacity() == expected);
+        (void)taken(files, files.next_capacity());
+    }
+    CHECK(files.larger_capacity() == 8 * mib);
+    (void)taken(files, files.larger_capacity());
+    CHECK(files.next_capacity() == 8 * mib);
+    (void)taken(files, files.larger_capacity());
+    CHECK(files.larger_capacity() == 16 * mib);
+}
+
+TEST_CASE("log files: a free one spares a new one, unless it is much smaller than the largest") {
+    sim::SimDisk disk;
+    LogFiles files(disk, {16384, 16384 << 4, 1 << 20}, {});
+    for (const std::uint64_t capacity : {16384, 32768, 65536, 131072}) (void)taken(files, capacity);
+    CHECK(files.free_capacity() == 0);
+    for (std::uint32_t slot = 1; slot <= 4; ++slot) files.finished(slot, slot);
+    files.drained(1);
+    CHECK(files.free_capacity() == 0);  // an eighth of the largest
+    files.drained(2);
+    CHECK(files.free_capacity() == 32768);
+    files.drained(4);
+    CHECK(files.free_capacity() == 131072);
+    // One that was made for a large transaction is none for others.
+    CHECK(taken(files, 16384 << 5).slot == 5);
+    files.finished(5, 5);
+    files.drained(5);
+    CHECK(files.free_capacity() == 131072);
+}
+
 TEST_CASE("log files: the first size is at most the largest") {
     sim::SimDisk disk;
     LogFiles files(disk, {1 << 20, 16384, 1 << 20}, {});
