@@ -39,6 +39,35 @@ TEST_CASE("the log's next file is filled as this one is used, and whole before i
     must(engine->close());
 }
 
+TEST_CASE("as long as drains keep pace the log stays much smaller than it may be") {
+    sim::SimDisk disk(1);
+    Options options = default_options();
+    options.log_file_bytes = 4 << 20;
+    options.log_bytes_max = 64 << 20;
+    options.tail_bytes_max = 64 << 20;
+    options.large_body_bytes = 0;
+    const auto engine = must(Engine::open(disk.borrow(), options, Engine::Threads::none));
+    const auto queue = must(disk.make_queue(8, nullptr));
+    std::uint64_t largest = 0;
+    bool drains = true;
+    const auto commit = [&](int megabytes) {
+        for (int i = 0; i < megabytes; ++i) {
+            TransactionBody body(engine->options());
+            body.append("sp", "a", as_bytes(std::string(1 << 20, 'x')), {});
+            must(engine->commit(body, Durability::durable));
+            for (int step = 0; step < 64; ++step) engine->step_log(*queue);
+            if (drains && engine->wants_drain()) must(engine->drain());
+            largest = std::max(largest, engine->stat().log_bytes);
+        }
+    };
+    commit(100);
+    CHECK(largest <= 20 << 20);  // an eighth, the file in use and the next
+    drains = false;
+    commit(24);
+    CHECK(engine->stat().log_bytes >= 24 << 20);
+    must(engine->close());
+}
+
 TEST_CASE("a close leaves little log, though a large next file is half made") {
     sim::SimDisk disk(1);
     const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
