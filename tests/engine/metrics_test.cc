@@ -117,6 +117,7 @@ TEST_CASE("metrics tell what is pending and what is not drained") {
 TEST_CASE("metrics tell that buffered commits were slowed down, for drains to keep up") {
     Options options = default_options();
     options.tail_bytes_max = 8 << 20;
+    options.large_body_bytes = 0;
     StoreFixture store(options);
     const std::string payload(64 << 10, 'x');
     CHECK(store->metrics().slowed_ns == 0);
