@@ -135,6 +135,7 @@ Result<void> BodyFiles::begin_file(std::uint64_t bytes) {
         static_cast<void>(disk_.remove(name));  // or it stays, and nothing refers to it
         return filled;
     }
+    next_bytes_ = std::min(2 * next_bytes_, options_.body_file_bytes);
     begun_.push_back(file);
     current_ = std::move(file);
     return {};
@@ -143,11 +144,12 @@ Result<void> BodyFiles::begin_file(std::uint64_t bytes) {
 Result<void> BodyFiles::fill_header(BodyFile& file, std::uint64_t bytes) {
     const std::uint64_t needed = io::block_bytes + bytes;
     file.end = io::block_bytes;
-    file.capacity = std::max(needed, options_.body_file_bytes);
+    file.capacity = std::max(needed, std::min(next_bytes_, options_.body_file_bytes));
     auto allocated = file.file->allocate(file.capacity);
     if (!allocated && allocated.error().code() == Errc::no_space) {
-        // What there is may do for this one.
+        // What there is may do for this one; and what was got of it already isn't kept from others.
         file.capacity = needed;
+        if (auto cut = file.file->cut(0); !cut) return cut;
         allocated = file.file->allocate(needed);
     }
     if (!allocated) return allocated;

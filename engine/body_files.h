@@ -46,6 +46,8 @@ private:
         bool flushing = false;        ///< somebody is
         std::optional<Error> failed;  ///< a flush has, and none counts after it
     };
+    /// What the first file of an opening is made with; each next one with twice as much.
+    static constexpr std::uint64_t first_bytes = std::uint64_t{1} << 20;
     using Lock = std::unique_lock<std::mutex>;
     class Writing;
     class Flushing;
@@ -65,6 +67,7 @@ private:
     mutable std::mutex mutex_;         // of all that follows, and of what files are at
     std::condition_variable changed_;  // a flush has ended, or somebody's writing
     std::uint64_t next_;
+    std::uint64_t next_bytes_ = first_bytes;  // that the next file is made with
     std::shared_ptr<BodyFile> current_;
     std::vector<std::weak_ptr<BodyFile>> begun_;  // those that may be in use
     std::size_t writers_ = 0;

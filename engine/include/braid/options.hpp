@@ -91,8 +91,9 @@ struct Options {
     /// commits writes it and waits for the medium, at every level and on every commit path, before
     /// the transaction is sequenced. Whole blocks of 4 KiB are used. 0: none is; else 1 to 2^60.
     std::uint64_t large_body_bytes = std::uint64_t{64} << 10;
-    /// Size at which a body file is followed by a new one, and that it is made with; 16 KiB to 4
-    /// GiB. A process that is killed leaves the rest of one unused.
+    /// Size that body files grow to: an opening makes the first one with 1 MiB, or this if it is
+    /// less, and each next one with twice as much; 16 KiB to 4 GiB. A process that is killed leaves
+    /// the rest of one unused.
     std::uint64_t body_file_bytes = std::uint64_t{64} << 20;
 
     /// How many transactions with an id are remembered: some 56 bytes each; 1 to 2^26.
