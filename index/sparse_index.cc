@@ -159,6 +159,7 @@ Result<SparseIndex> SparseIndex::build(const Piece& piece, Bytes frames, const s
     if (!walk.ends_as(piece))
         return corrupt(file, piece.offset + piece.frames_bytes,
                        "the frames end elsewhere than the catalog says of the piece");
+    index.look_for_evenness();
     return index;
 }
 
@@ -183,6 +184,7 @@ Result<SparseIndex> SparseIndex::decode(Bytes encoded, const Piece& piece, std::
     }
     if (!entries_fit(index.entries_, piece))
         return corrupt(file, piece.index_offset, "the entries of the sparse index don't fit");
+    index.look_for_evenness();
     return index;
 }
 
@@ -217,9 +219,28 @@ std::uint64_t SparseIndex::seek(Sequence sequence) const noexcept {
         .offset;
 }
 
+void SparseIndex::look_for_evenness() noexcept {
+    if (entries_.size() < 2) return;
+    const std::uint64_t records = entries_[1].sequence - entries_[0].sequence;
+    const std::uint64_t bytes = entries_[1].offset - entries_[0].offset;
+    for (std::size_t i = 2; i < entries_.size(); ++i)
+        if (entries_[i].sequence - entries_[i - 1].sequence != records ||
+            entries_[i].offset - entries_[i - 1].offset != bytes)
+            return;
+    even_records_ = records;
+    even_bytes_ = bytes;
+}
+
 SparseIndex::Interval SparseIndex::interval(Sequence sequence) const noexcept {
     constexpr std::uint64_t no_end = std::numeric_limits<std::uint64_t>::max();
     if (entries_.empty()) return {1, 0, 0, no_end};
+    if (even_records_ != 0 && sequence >= entries_.front().sequence) {
+        const SparseEntry& first = entries_.front();
+        const std::uint64_t at = (sequence - first.sequence) / even_records_;
+        if (at + 1 < entries_.size())
+            return {first.sequence + at * even_records_, first.sequence + (at + 1) * even_records_,
+                    first.offset + at * even_bytes_, first.offset + (at + 1) * even_bytes_};
+    }
     const std::size_t at = last_at_or_below(entries_, sequence.value,
                                             [](const SparseEntry& e) { return e.sequence.value; });
     const SparseEntry& begin = entries_[at];

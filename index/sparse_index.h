@@ -71,7 +71,14 @@ public:
     [[nodiscard]] const std::vector<SparseEntry>& entries() const noexcept { return entries_; }
 
 private:
+    /// Notes whether the entries are even.
+    void look_for_evenness() noexcept;
+
     std::vector<SparseEntry> entries_;
+    // Where all frames are alike, each entry lies so many records and bytes behind the one before
+    // it (0: they don't): so none need be looked up, which would be a miss of the caches.
+    std::uint64_t even_records_ = 0;
+    std::uint64_t even_bytes_ = 0;
 };
 
 }  // namespace braid::index

@@ -54,6 +54,30 @@ SamplePiece sample_piece(std::uint64_t start, std::size_t frames) {
     return sample;
 }
 
+/// Frames of as many records, all of the same length but for one.
+SamplePiece even_piece(std::size_t count, std::size_t frames, std::size_t odd) {
+    SamplePiece sample;
+    segment::FrameNumbers numbers = test::sample_numbers();
+    segment::Piece& piece = sample.piece;
+    piece.segment = numbers.segment;
+    piece.file = 1;
+    piece.offset = 4096;
+    piece.first_sequence = numbers.first_sequence;
+    piece.first_position = numbers.first_position;
+    piece.first_timestamp = numbers.timestamp;
+    for (std::size_t i = 0; i < frames; ++i) {
+        append(sample, numbers, count, i == odd ? 57 : 100);
+        piece.last_sequence = numbers.first_sequence + (count - 1);
+        piece.last_position = numbers.first_position + (count - 1);
+        piece.last_timestamp = numbers.timestamp;
+        numbers.first_sequence += count;
+        numbers.first_position += count;
+    }
+    piece.frames_bytes = sample.frames.size();
+    piece.index_offset = (piece.offset + piece.frames_bytes + 4095) / 4096 * 4096;
+    return sample;
+}
+
 SparseIndex build(const SamplePiece& sample) {
     auto index = SparseIndex::build(sample.piece, sample.frames, "segment-000007-000001");
     REQUIRE_MESSAGE(index, index.error().message());
@@ -272,4 +296,24 @@ TEST_CASE("random bytes never crash build and decode") {
         static_cast<void>(SparseIndex::build(piece, bytes, "f"));
         static_cast<void>(SparseIndex::decode(bytes, piece, seed, "f"));
     }
+}
+
+TEST_CASE("between which indexed frames a sequence lies is told alike where all frames are alike") {
+    for (const std::size_t count : {1, 3, 200})
+        for (const std::size_t odd : {std::size_t{1000}, std::size_t{150}, std::size_t{299}}) {
+            SamplePiece sample = even_piece(count, 300, odd);
+            const SparseIndex index = build(sample);
+            const auto& entries = index.entries();
+            for (Sequence wanted = sample.piece.first_sequence;
+                 wanted <= sample.piece.last_sequence; ++wanted) {
+                std::size_t at = entries.size() - 1;
+                while (entries[at].sequence > wanted) --at;
+                const SparseIndex::Interval interval = index.interval(wanted);
+                REQUIRE(interval.sequence == entries[at].sequence);
+                REQUIRE(interval.offset == entries[at].offset);
+                if (at + 1 == entries.size()) continue;
+                REQUIRE(interval.end_sequence == entries[at + 1].sequence);
+                REQUIRE(interval.end == entries[at + 1].offset);
+            }
+        }
 }
