@@ -129,12 +129,40 @@ std::string block_problem(const OrderBlockHeader& header, Bytes bytes, std::uint
     return {};
 }
 
+// An entry's four numbers.
+struct Numbers {
+    std::uint64_t distance, records, source, place;
+};
+
+// Takes them at once where eight bytes are there, the first three take one of them each and the
+// last at most five: nearly always. False, and nothing taken, otherwise.
+bool take_short(ByteReader& reader, Numbers& numbers) {
+    const Bytes left = reader.left();
+    if (left.size() < sizeof(std::uint64_t)) return false;
+    std::uint64_t bytes;
+    std::memcpy(&bytes, left.data(), sizeof bytes);
+    boost::endian::little_to_native_inplace(bytes);
+    if ((bytes & 0x808080) != 0) return false;
+    numbers.distance = bytes & 0x7f;
+    numbers.records = bytes >> 8 & 0x7f;
+    numbers.source = bytes >> 16 & 0x7f;
+    numbers.place = 0;
+    bytes >>= 24;
+    for (unsigned taken = 0; taken < 5; ++taken, bytes >>= 8) {
+        numbers.place |= (bytes & 0x7f) << (7 * taken);
+        if ((bytes & 0x80) != 0) continue;
+        reader.bytes(3 + taken + 1);
+        return true;
+    }
+    return false;
+}
+
 // Decodes the entry behind `before` (nullptr: the block's first). False if it can't be.
 bool decode_entry(ByteReader& reader, Position first, const OrderEntry* before, OrderEntry& entry) {
-    const std::uint64_t distance = reader.varint();
-    const std::uint64_t records = reader.varint();
-    const std::uint64_t source = reader.varint();
-    const std::uint64_t place = reader.varint();
+    Numbers numbers;
+    if (!take_short(reader, numbers))
+        numbers = {reader.varint(), reader.varint(), reader.varint(), reader.varint()};
+    const auto [distance, records, source, place] = numbers;
     if (reader.failed() || records == 0 || records > segment::frame_records_max) return false;
     if (source > std::numeric_limits<std::uint32_t>::max()) return false;
     if (before ? distance < before->records : distance != 0) return false;
