@@ -28,6 +28,17 @@ run() {
 
 tools/test.sh --quick || exit 1
 round=0
+# Of everything that several threads do, this is what users do most.
+followers='concurrent: eight followers get every position of eight writers exactly once'
+run 'a minute of writers and followers' env BRAID_SECONDS=60 build-release/tests/test_engine \
+    --test-case="$followers" --no-colors=true
+if [ -x build-tsan/tests/test_threads ]; then
+    without_aslr=()
+    if setarch -R true 2>/dev/null; then without_aslr=(setarch -R); fi
+    run 'the same under ThreadSanitizer' env BRAID_SECONDS=60 \
+        TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 "${without_aslr[@]}" \
+        build-tsan/tests/test_threads --test-case="$followers" --no-colors=true
+fi
 run 'crash points, 20 times as many' tools/crash.sh build-release 20
 grep '^figure' "$log"
 while [ "$SECONDS" -lt "$deadline" ]; do
