@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands for consumers and conditions, as a user would type them, with their exit codes. The last line is
+# The commands for consumers, conditions and single entries, as a user would type them, with their exit codes. The last line is
 # `N passed, N failed`.
 #
 #   tools/check-commands.sh BRAID
@@ -34,6 +34,11 @@ import() {
 expect 0 '"records":3' import '{"space":"orders","segment":"7","payload":"placed"}
 {"space":"orders","segment":"7","payload":"packed"}
 {"space":"orders","segment":"8","payload":"placed"}'
+
+# What isn't there, and what is (K-02, K-03).
+expect 4 '' "$braid" peek "$store" orders nobody
+expect 4 '' "$braid" peek "$store" nowhere 7
+expect 0 '"sequence":2' "$braid" peek "$store" orders 7
 
 # Conditions of an append.
 expect 0 '"sequence":1' append paid invoices 7 --if-last orders 7 2

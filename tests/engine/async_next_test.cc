@@ -116,6 +116,36 @@ TEST_CASE("R-19 asio threads: a cancelled async_next is told, and no entry is lo
     CHECK(next == 51);
 }
 
+TEST_CASE("R-19 asio threads: who reads one of 300 and cancels is through at once") {
+    StoreFixture fixture;
+    must_append(*fixture, "sp", "sg", 1, 300);
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    Follower follower = fixture->follow_segment("sp", "sg");
+    std::uint64_t delivered = 0;
+    bool is_cancelled = false;
+    std::optional<Errc> error;
+    std::function<void()> go_on = [&] {
+        async_next(follower,
+                   asio::bind_executor(context, asio::bind_cancellation_slot(
+                                                    signal.slot(), [&](const Result<Entry>& entry) {
+                                                        if (!entry)
+                                                            error = entry.error().code();
+                                                        else if (++delivered, !is_cancelled)
+                                                            go_on();
+                                                    })));
+    };
+    go_on();
+    while (delivered == 0) context.run_one();
+    is_cancelled = true;
+    signal.emit(asio::cancellation_type::total);
+    const auto start = std::chrono::steady_clock::now();
+    context.run();
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(3));
+    CHECK(delivered <= 300);
+    CHECK((!error || *error == Errc::cancelled));
+}
+
 TEST_CASE("asio threads: futures of many followers come when their segment does") {
     StoreFixture fixture;
     std::deque<Follower> followers;

@@ -180,6 +180,8 @@ TEST_CASE("P-29 ten concurrent publishers on an empty segment") {
 }
 
 TEST_CASE("K-07 concurrent: peek never goes back") {
+    constexpr std::chrono::seconds in_all{10};
+    const Clock::duration each = in_all / static_cast<std::int64_t>(2 * all_sizes().size());
     for (const Level level : {Level::committed, Level::durable}) {
         with_every_size([&](StoreFixture& fixture) {
             must_append(*fixture, "busy", "segment0", 1, 1);
@@ -188,7 +190,7 @@ TEST_CASE("K-07 concurrent: peek never goes back") {
             {
                 Busy busy(*fixture, 8);
                 // Longer where the disk is so busy that nothing was written meanwhile.
-                const auto end = Clock::now() + std::chrono::milliseconds(500);
+                const auto end = Clock::now() + each;
                 const auto latest = Clock::now() + std::chrono::seconds(30);
                 while (good && Clock::now() < (last == 1 ? latest : end)) {
                     const auto peeked = must(fixture->peek("busy", "segment0", level));
@@ -269,6 +271,46 @@ TEST_CASE("S-10 concurrent: a follower beside 8 writers misses nothing") {
             CHECK(once.good());
             CHECK(once.count() == writers * each);
         });
+    }
+}
+
+TEST_CASE(
+    "U-19 concurrent: from a cursor in history to what 8 writers append, 100,000 entries once") {
+    constexpr std::uint64_t writers = 8;
+    constexpr std::uint64_t history = 40'000;
+    constexpr std::uint64_t cursor = 20'000;
+    constexpr std::uint64_t wanted = 100'000;
+    constexpr std::uint64_t transaction_records = 10;
+    for (const Level level : {Level::committed, Level::durable}) {
+        StoreFixture fixture(small_options());
+        const auto append_some = [&](std::uint64_t writer) {
+            Transaction transaction = fixture->begin();
+            for (std::uint64_t i = 0; i < transaction_records; ++i)
+                transaction.append("sp", segment_name(writer), test_data(i));
+            return transaction.commit(Durability::buffered).has_value();
+        };
+        for (std::uint64_t n = 0; n < history / transaction_records; ++n)
+            REQUIRE(append_some(n % writers));
+        must(fixture->sync());
+        std::atomic<bool> is_collected = false;
+        std::uint64_t next = cursor + 1;
+        std::thread collector([&] {
+            Follower follower = fixture->follow_space("sp", {.after = cursor, .level = level});
+            while (next <= cursor + wanted) {
+                const Result<Entry>* entry = follower.next(std::chrono::minutes(1));
+                if (entry == nullptr || !*entry || (**entry).position != next) break;
+                ++next;
+            }
+            is_collected = true;
+        });
+        std::atomic<std::uint64_t> failures = 0;
+        on_threads(writers, [&](std::uint64_t writer) {
+            while (!is_collected)
+                if (!append_some(writer)) ++failures;
+        });
+        collector.join();
+        CHECK(failures == 0);
+        CHECK(next == cursor + wanted + 1);
     }
 }
 

@@ -364,6 +364,41 @@ TEST_CASE("U-18 a subscriber with news of too many segments is dropped, others a
     CHECK(of_other.stat().is_active);
 }
 
+TEST_CASE("V-04 concurrent: in each call all entries up to the last can be read") {
+    constexpr std::uint64_t writers = 3;
+    const std::uint64_t appends = sanitized ? 40 : 300;
+    with_every_size([&](StoreFixture& fixture) {
+        std::atomic<std::uint64_t> missing = 0;
+        std::atomic<std::uint64_t> complete = 0;
+        const auto read_up_to = [&](const StatusSignal& signal) {
+            const Sequence last = signal.status.last_sequence;
+            std::uint64_t read = 0;
+            Reader reader =
+                fixture->read_segment("sp", signal.segment, {.to = last, .level = Level::durable});
+            for (const auto* entry = reader.next(); entry != nullptr && *entry;
+                 entry = reader.next())
+                if ((**entry).sequence == read + 1) ++read;
+            if (last != read) ++missing;
+            if (last == appends) ++complete;
+        };
+        auto subscription = must(fixture->subscribe("sp", read_up_to));
+        std::vector<std::thread> threads;
+        for (std::uint64_t writer = 0; writer < writers; ++writer)
+            threads.emplace_back([&, writer] {
+                for (std::uint64_t i = 0; i < appends; ++i)
+                    must(fixture->append("sp", segment_name(writer), "x", {},
+                                         i % 8 == 0 ? Durability::durable : Durability::buffered));
+            });
+        for (std::thread& thread : threads) thread.join();
+        must(fixture->sync());
+        const auto end = std::chrono::steady_clock::now() + generous;
+        while (complete < writers && std::chrono::steady_clock::now() < end)
+            std::this_thread::yield();
+        CHECK(complete == writers);
+        CHECK(missing == 0);
+    });
+}
+
 TEST_CASE("V-04 at the committed level a buffered commit is told, at the durable level its sync") {
     Options options = default_options();
     options.flush_interval = std::chrono::hours(1);
