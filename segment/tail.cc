@@ -8,6 +8,8 @@ namespace braid::segment {
 namespace {
 
 constexpr std::align_val_t chunk_alignment{64};
+/// Frames further apart aren't looked for so.
+constexpr std::size_t even_bytes_max = 1 << 20;
 
 }  // namespace
 
@@ -38,6 +40,7 @@ const TailNode* Chunk::add_node(const std::byte* frame, void* owner, const TailN
     node->first_sequence = view.first_sequence();
     node->first_position = view.first_position();
     node->count = view.count();
+    note_evenness(*node);
     if (previous == nullptr || previous->last_sequence() <= drained) {
         node->depth = 1;
         return node;
@@ -81,6 +84,50 @@ std::size_t Chunk::find(Position position, std::size_t count) const noexcept {
     return low;
 }
 
+void Chunk::note_evenness(const TailNode& added) noexcept {
+    const std::size_t index = filled_ - 1;
+    if (index == 0) {
+        first_frame_ = added.frame;
+        frame_records_ = added.count;
+        return;
+    }
+    const std::uint32_t distance = frame_distance_.load(std::memory_order_relaxed);
+    const auto from_first = static_cast<std::size_t>(added.frame - first_frame_);
+    const bool is_even = index == 1 ? from_first <= even_bytes_max : from_first == distance * index;
+    if (!is_even || added.count != frame_records_ ||
+        added.first_position != first_position_ + index * frame_records_)
+        frame_distance_.store(0, std::memory_order_relaxed);
+    else if (index == 1)
+        frame_distance_.store(static_cast<std::uint32_t>(from_first), std::memory_order_relaxed);
+}
+
+Chunk::Even Chunk::even_frame(Position position) const noexcept {
+    const std::size_t count = nodes();
+    const std::uint32_t distance = frame_distance_.load(std::memory_order_relaxed);
+    if (count < 2 || distance == 0) return {};
+    const std::uint64_t index = (position - first_position_) / frame_records_;
+    if (position < first_position_ || index >= count) return {};
+    return {first_frame_ + distance * index, distance};
+}
+
+const TailNode* Chunk::near(Position position, const void* owner) const noexcept {
+    const std::size_t count = nodes();
+    if (count == 0 || position < first_position_) return nullptr;
+    const TailNode& last = node(count - 1);
+    if (position > last.last_position()) return nullptr;
+    const std::uint64_t positions = last.last_position() - first_position_ + 1;
+    const std::size_t expected = (position - first_position_) * count / positions;
+    constexpr std::size_t reach = 8;
+    const auto is_own = [&](std::size_t index) {
+        return index < count && node(index).owner == owner;
+    };
+    for (std::size_t away = 0; away <= reach; ++away) {
+        if (is_own(expected + away)) return &node(expected + away);
+        if (away <= expected && is_own(expected - away)) return &node(expected - away);
+    }
+    return nullptr;
+}
+
 const TailNode* find_sequence(const TailNode* newest, Sequence sequence,
                               Sequence drained) noexcept {
     if (newest == nullptr || sequence <= drained || newest->last_sequence() < sequence)
@@ -110,6 +157,38 @@ const TailNode* find_position(const TailNode* newest, Position position,
     return node;
 }
 
+Position expected_position(TailPlace before, TailPlace beyond, Sequence sequence) noexcept {
+    constexpr std::uint64_t sparse = 64;  // positions a record, at which no guess hits
+    if (sequence <= before.sequence || sequence >= beyond.sequence) return 0;
+    const std::uint64_t records = beyond.sequence - before.sequence;
+    const std::uint64_t positions = beyond.position - before.position;
+    if (positions > records * sparse) return 0;
+    return before.position + (sequence - before.sequence) * positions / records;
+}
+
+const TailNode* guess_sequence(const Arena& arena, const TailNode* newest, TailPlace before,
+                               Sequence sequence, Sequence drained) noexcept {
+    constexpr int guesses = 3;
+    if (newest == nullptr) return nullptr;
+    const TailNode* beyond = newest;
+    for (int guess = 0; guess < guesses; ++guess) {
+        const Position expected =
+            expected_position(before, {beyond->first_sequence, beyond->first_position}, sequence);
+        const Chunk* chunk = expected == 0 ? nullptr : arena.look_up(expected);
+        const TailNode* node = chunk == nullptr ? nullptr : chunk->near(expected, newest->owner);
+        if (node == nullptr) break;
+        const bool is_beyond = node->last_sequence() >= sequence;
+        if (is_beyond ? node->first_sequence >= beyond->first_sequence
+                      : node->last_sequence() <= before.sequence)
+            break;
+        if (!is_beyond)
+            before = {node->last_sequence(), node->last_position()};
+        else
+            beyond = node;
+    }
+    return find_sequence(beyond, sequence, drained);
+}
+
 std::size_t Arena::chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept {
     return std::max(chunk_bytes_, (Chunk::needed(item_bytes, frames) + 63) / 64 * 64);
 }
@@ -128,12 +207,32 @@ Chunk& Arena::chunk_for(std::size_t item_bytes, std::size_t frames, Position nex
     return *chunk;
 }
 
-std::shared_ptr<Chunk> Arena::find(Position position) const {
-    const std::scoped_lock lock(mutex_);
+/// Chunks are filled at much the same pace, so that the first guess is close.
+const std::shared_ptr<Chunk>* Arena::holder_of(Position position) const noexcept {
+    if (chunks_.empty() || position < chunks_.front()->first_position()) return nullptr;
+    const Position first = chunks_.front()->first_position();
+    const Position last = chunks_.back()->first_position();
+    if (position >= last) return &chunks_.back();
+    const std::size_t guess = (position - first) * (chunks_.size() - 1) / (last - first);
+    if (chunks_[guess]->first_position() <= position &&
+        chunks_[guess + 1]->first_position() > position)
+        return &chunks_[guess];
     const auto beyond = std::upper_bound(
         chunks_.begin(), chunks_.end(), position,
         [](Position wanted, const auto& chunk) { return wanted < chunk->first_position(); });
-    return beyond == chunks_.begin() ? nullptr : *std::prev(beyond);
+    return &*std::prev(beyond);
+}
+
+std::shared_ptr<Chunk> Arena::find(Position position) const {
+    const std::scoped_lock lock(mutex_);
+    const std::shared_ptr<Chunk>* chunk = holder_of(position);
+    return chunk == nullptr ? nullptr : *chunk;
+}
+
+const Chunk* Arena::look_up(Position position) const noexcept {
+    const std::scoped_lock lock(mutex_);
+    const std::shared_ptr<Chunk>* chunk = holder_of(position);
+    return chunk == nullptr ? nullptr : chunk->get();
 }
 
 std::vector<std::shared_ptr<Chunk>> Arena::take_through(Position position,

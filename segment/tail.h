@@ -89,11 +89,22 @@ public:
     }
     /// Index of the first of `count` nodes whose last position is at or beyond `position`.
     [[nodiscard]] std::size_t find(Position position, std::size_t count) const noexcept;
+    /// The published frame that holds a position, told without a look at nodes, where all frames of
+    /// the chunk so far are alike and stand one behind the other; else, or if there is none,
+    /// nullptr.
+    struct Even {
+        const std::byte* frame = nullptr;
+        std::uint32_t bytes = 0;  ///< to the next one
+    };
+    [[nodiscard]] Even even_frame(Position position) const noexcept;
+    /// A published node of the owner's near where one at a position is to be expected, or nullptr.
+    [[nodiscard]] const TailNode* near(Position position, const void* owner) const noexcept;
 
 private:
     struct Free {
         void operator()(std::byte* memory) const noexcept;
     };
+    void note_evenness(const TailNode& added) noexcept;
     std::size_t capacity_;
     Position first_position_;  // that an item in it can have
     std::unique_ptr<std::byte, Free> memory_;
@@ -102,6 +113,11 @@ private:
     std::size_t filled_ = 0;
     TransactionNumber last_transaction_;
     std::atomic<std::size_t> published_{0};
+    // Of frames that are all alike: the first, and the distance from each to the next, 0 as soon as
+    // they aren't. Written before the nodes are published that it is true of, or no more.
+    const std::byte* first_frame_ = nullptr;
+    std::uint32_t frame_records_ = 0;
+    std::atomic<std::uint32_t> frame_distance_{0};
     Pinned::Share pinned_share_;
 };
 
@@ -119,6 +135,25 @@ private:
     return node->first_sequence.value - 1 > drained.value ? node->previous : nullptr;
 }
 
+class Arena;
+
+/// A record's two numbers.
+struct TailPlace {
+    Sequence sequence;
+    Position position;
+};
+/// Where a sequence between those of two records should stand if all between them are written
+/// evenly; 0 if there are far more of others.
+[[nodiscard]] Position expected_position(TailPlace before, TailPlace beyond,
+                                         Sequence sequence) noexcept;
+/// The same as `find_sequence`, in a few steps however long the tail is where the segment is
+/// written to evenly: looks where the node should stand, and walks from the nearest one that it
+/// comes by beyond it. `before`: no record of the tail's is before that place. The caller keeps the
+/// arena's chunks.
+[[nodiscard]] const TailNode* guess_sequence(const Arena& arena, const TailNode* newest,
+                                             TailPlace before, Sequence sequence,
+                                             Sequence drained) noexcept;
+
 /// The chunks that are not drained, oldest first.
 class Arena {
 public:
@@ -133,6 +168,8 @@ public:
     /// The chunk that holds the position if it is beyond what is drained; nullptr otherwise. Any
     /// thread.
     [[nodiscard]] std::shared_ptr<Chunk> find(Position position) const;
+    /// The same for who knows that the chunks stay where they are.
+    [[nodiscard]] const Chunk* look_up(Position position) const noexcept;
     /// Takes out the chunks whose nodes all lie at or before `position`, and whose items are of
     /// transactions up to `transaction`; `sequenced` is the last position given out. They count as
     /// pinned from now on, and are to be let go once no reader can be walking in them. Under the
@@ -147,6 +184,8 @@ public:
     }
 
 private:
+    /// Under the mutex.
+    [[nodiscard]] const std::shared_ptr<Chunk>* holder_of(Position position) const noexcept;
     [[nodiscard]] std::size_t chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept;
 
     std::size_t chunk_bytes_;

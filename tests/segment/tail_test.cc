@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <bit>
+#include <cstdlib>
 
 #include "tests/segment/sample.h"
 
@@ -40,6 +42,7 @@ public:
     /// As a drain leaves it that ends with the node of this index.
     void drain(std::size_t index) {
         drained = nodes_[index]->last_sequence();
+        drained_position_ = nodes_[index]->last_position();
         // What is drained may be gone: nobody is to look at it.
         taken_ = arena_.take_through(nodes_[index]->last_position(), 0, position_);
         first = index + 1;
@@ -60,6 +63,11 @@ public:
         return found;
     }
     [[nodiscard]] const TailNode* newest() const { return nodes_.back(); }
+    /// `with`, guessed.
+    [[nodiscard]] const TailNode* guess(Sequence sequence) const {
+        const segment::TailPlace before{drained, first == 0 ? Position(0) : drained_position_};
+        return guess_sequence(arena_, newest(), before, sequence, drained);
+    }
     [[nodiscard]] std::size_t length() const { return nodes_.size() - first; }
     [[nodiscard]] Position position() const { return position_; }
 
@@ -74,6 +82,7 @@ private:
         taken_;  // the chunks drained last, let go with the next
     Sequence sequence_;
     Position position_;
+    Position drained_position_;
 };
 
 void check_finds(const Chain& chain) {
@@ -82,6 +91,9 @@ void check_finds(const Chain& chain) {
     for (Sequence sequence = 0; sequence <= newest->last_sequence() + 2; ++sequence)
         right = right && find_sequence(newest, sequence, chain.drained) == chain.with(sequence);
     CHECK_MESSAGE(right, "a sequence is found where it is, and only there");
+    for (Sequence sequence = 0; sequence <= newest->last_sequence() + 2; ++sequence)
+        right = right && chain.guess(sequence) == chain.with(sequence);
+    CHECK_MESSAGE(right, "a guess finds the same");
     right = true;
     for (Position position = 0; position <= chain.position() + 2; ++position)
         right =
@@ -126,6 +138,42 @@ TEST_CASE("what is drained of a tail is neither found nor looked at") {
         CHECK(find_position(chain.newest(), chain.position(), chain.newest()->last_sequence()) ==
               nullptr);
     }
+}
+
+TEST_CASE("where all frames of a tail are alike, the first guess is where the frame stands") {
+    segment::Arena arena(4096, std::make_shared<segment::Pinned>(0));
+    int owners[2];  // by turns
+    std::array<const TailNode*, 2> newest{};
+    std::vector<const TailNode*> nodes;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        const std::uint64_t owner = i % 2;
+        const auto frame = plain_frame({.segment = owner + 1,
+                                        .first_sequence = i / 2 + 1,
+                                        .first_position = i + 1,
+                                        .timestamp = 1,
+                                        .transaction = i + 1,
+                                        .ends_transaction = true},
+                                       1, 20, 0);
+        segment::Chunk& chunk = arena.chunk_for(frame.size(), 1, i + 1);
+        std::byte* at = chunk.add_items(frame.size());
+        std::copy(frame.begin(), frame.end(), at);
+        newest[owner] = chunk.add_node(at, &owners[owner], newest[owner], 0);
+        nodes.push_back(newest[owner]);
+        chunk.publish();
+    }
+    for (std::uint64_t i = 0; i + 2 < 500; ++i) {
+        const TailNode& node = *nodes[i];
+        const TailNode& last = *newest[i % 2];
+        const Position expected = segment::expected_position(
+            {0, 0}, {last.first_sequence, last.first_position}, node.first_sequence);
+        const auto distance = static_cast<std::int64_t>(expected.value - node.first_position.value);
+        REQUIRE(std::abs(distance) <= 1);
+        const segment::Chunk* chunk = arena.look_up(node.first_position);
+        REQUIRE(chunk == node.chunk);
+        CHECK(chunk->near(node.first_position, node.owner) == &node);
+        CHECK((chunk->nodes() < 2 || chunk->even_frame(node.first_position).frame == node.frame));
+    }
+    CHECK(segment::expected_position({0, 0}, {100, 1'000'000}, 50) == 0);
 }
 
 }  // namespace
