@@ -19,13 +19,16 @@ Error CarefulExtents::missing(const std::string& where) const {
 Result<CarefulExtents::Extent> CarefulExtents::extent(Link link) {
     const PackState* pack = storage_.pack_number(link.pack());
     if (pack == nullptr) return missing(segment::pack_name(link.pack()));
-    auto file = files_.get({0, link.pack()}, pack->info.extents_end);
-    if (!file) return file.error();
-    const StoredBytes& stored = (*file)->stored;
-    auto view =
-        segment::extent_at(stored.bytes, pack->info.extents_end, link.offset(), (*file)->id.name());
+    const FileId id{0, link.pack()};
+    if (pack_ != link.pack()) {
+        auto stored = storage_.files.view(id, 0, pack->info.extents_end);
+        if (!stored) return stored.error();
+        stored_ = std::move(*stored);
+        pack_ = link.pack();
+    }
+    auto view = segment::extent_at(stored_.bytes, pack->info.extents_end, link.offset(), id.name());
     if (!view) return view.error();
-    return Extent{*view, stored.pin};
+    return Extent{*view, stored_.pin};
 }
 
 Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {

@@ -14,13 +14,8 @@ namespace braid {
 /// thread, while `Storage::publish` is held shared.
 class CarefulExtents {
 public:
-    CarefulExtents(Storage& storage, RecentFiles& files, std::uint64_t store_seed,
-                   SegmentState& segment, bool backward)
-        : storage_(storage),
-          files_(files),
-          store_seed_(store_seed),
-          segment_(segment),
-          backward_(backward) {}
+    CarefulExtents(Storage& storage, std::uint64_t store_seed, SegmentState& segment, bool backward)
+        : storage_(storage), store_seed_(store_seed), segment_(segment), backward_(backward) {}
 
     /// Adds frames from `next` on, up to `last`, and moves `next` on.
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames, Sequence& next,
@@ -43,11 +38,12 @@ private:
     [[nodiscard]] Error missing_from_packs();
 
     Storage& storage_;
-    RecentFiles& files_;
     std::uint64_t store_seed_;
     SegmentState& segment_;
     bool backward_;
 
+    std::uint32_t pack_ = 0;  // whose extents are in `stored_`; 0: none's
+    StoredBytes stored_;
     Sequence wanted_;                     // the one that can't be given otherwise
     std::vector<segment::Link> extents_;  // found, oldest first
     std::size_t index_ = 0;               // forward: the next one; backward: one past the next one

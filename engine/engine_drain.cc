@@ -105,7 +105,7 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
                      fmt::format("segment '{}' of space '{}' can't be trimmed through sequence {}: "
                                  "it ends at {}",
                                  segment, space, through.value, state->drained_through().value));
-    auto plan = plan_trim(*storage_, store_seed_, *state, through);
+    auto plan = plan_trim(parts(), *state, through);
     if (!plan) return plan.error();
     if (!options.past_consumers)
         if (auto held = held_back({space, segment}, plan->segment.position)) return *held;

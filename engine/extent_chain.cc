@@ -81,7 +81,9 @@ FrameView ExtentChain::look_at(Link link) {
     auto file = files_.get({0, pack_}, extents_end_);
     if (!file) return {};
     file_ = *file;
-    const FrameView frame = segment::extent_frame(file_->stored.bytes, extents_end_, link.offset());
+    if (link.offset() % 8 != 0 || link.offset() < segment::file_header_bytes) return {};
+    const FrameView frame = file_->frame(link.offset() + segment::extent_header_bytes, extents_end_,
+                                         segment::extent_header_bytes);
     return frame.data() != nullptr && frame.segment() == segment_.id ? frame : FrameView();
 }
 

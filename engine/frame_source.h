@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "engine/segment_table.h"
-#include "engine/stored_files.h"
+#include "engine/storage.h"
 #include "segment/frame.h"
+#include "segment/tail.h"
 
 namespace braid {
 
@@ -17,6 +18,14 @@ inline constexpr std::size_t few_frames = 4;
 [[nodiscard]] constexpr Access access_for(std::size_t frames) noexcept {
     return frames <= few_frames ? Access::random : Access::sequential;
 }
+
+/// What readers read from.
+struct ReadParts {
+    Storage& storage;
+    segment::Arena& arena;
+    SegmentTable& table;
+    std::uint64_t store_seed;
+};
 
 /// Frames that a reader holds, in the order of reading, with what keeps their memory.
 class Window {
@@ -32,6 +41,11 @@ public:
         items_.clear();
         pins_.clear();
     }
+    /// Leaves what is pinned to whoever fills it next.
+    void clear_items() noexcept { items_.clear(); }
+    /// Of a window without items.
+    void clear_pins() noexcept { pins_.clear(); }
+    [[nodiscard]] std::size_t pins() const noexcept { return pins_.size(); }
     /// Adds memory that the items added next lie in, and returns its number.
     std::uint32_t pin(std::shared_ptr<const void> memory) {
         pins_.push_back(std::move(memory));
@@ -83,10 +97,11 @@ class FrameSource {
 public:
     virtual ~FrameSource() = default;
 
-    /// Puts the next frames, at most `frames`, into the empty window, verified; none at the end. A
-    /// window may hold less than what is there. An error stands in the place of the frame that
-    /// can't be had. `trimmed` stands where entries that were still to come are gone, and comes
-    /// once: the next call goes on with what is left. Takes `Storage::publish`, shared.
+    /// Puts the next frames, at most `frames`, into the window, which has no items, verified; none
+    /// at the end. What it has pinned is kept or cleared. A window may hold less than what is
+    /// there. An error stands in the place of the frame that can't be had. `trimmed` stands where
+    /// entries that were still to come are gone, and comes once: the next call goes on with what is
+    /// left. Takes `Storage::publish`, shared.
     [[nodiscard]] virtual Result<void> fill(Window& window, std::size_t frames) = 0;
 
     /// Whether the next `fill` is to tell that what comes next is trimmed. Takes `publish`, shared.

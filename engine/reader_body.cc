@@ -17,8 +17,6 @@ Error out_of_memory() {
     return {Errc::io, "out of memory", ENOMEM};
 }
 
-constexpr std::size_t window_frames_most = 256;
-
 Error trimmed_by_now(const SegmentState& segment, const Storage& storage) {
     const std::shared_lock lock(storage.publish);
     return Error::trimmed({segment.trimmed_position, 0},
@@ -71,26 +69,6 @@ ReaderBody::ReaderBody(std::shared_ptr<const Engine> engine, const EntryBounds& 
                                  bounds.backward);
 }
 
-bool ReaderBody::find_segment(std::string_view space, std::string_view segment) {
-    const ReadParts parts = engine_->parts();
-    SegmentState* state = parts.table.find(space, segment, end_);
-    if (state == nullptr) return false;
-    source_.emplace<SegmentSource>(
-        parts.storage, parts.store_seed, *state,
-        SegmentSource::Range{bounds_.from, bounds_.to, bounds_.after, bounds_.backward});
-    return true;
-}
-
-/// nullptr until what is to be read exists.
-FrameSource* ReaderBody::source() {
-    if (auto* space = std::get_if<SpaceSource>(&source_)) return space;
-    if (const auto* missing = std::get_if<Missing>(&source_)) {
-        const Missing names = *missing;
-        if (!find_segment(names.space, names.segment)) return nullptr;
-    }
-    return std::get_if<SegmentSource>(&source_);
-}
-
 bool ReaderBody::fail(Error error) {
     if (!failed_) seen_ = std::max(seen_, current_->position);
     current_ = std::move(error);
@@ -98,58 +76,6 @@ bool ReaderBody::fail(Error error) {
     is_window_within_ = false;
     steps_.stop = steps_.at;
     return false;
-}
-
-/// Takes the next frames; none at the end.
-Result<void> ReaderBody::next_window() {
-    window_.clear();
-    is_window_within_ = false;
-    item_ = 0;
-    if (engine_->is_closed()) return Error(Errc::closed, "the store was closed");
-    FrameSource* from = source();
-    if (from == nullptr) return {};
-    from->set_end(end_);
-    if (bounds_.as_of != no_limit) from->read_as_of_end();
-    if (std::exchange(is_at_start_, false)) go_near_start(*from);
-    if (auto filled = fill_window(*from); !filled) return filled;
-    is_window_within_ = is_window_within();
-    window_frames_ = std::min(window_frames_ * 2, window_frames_most);
-    return {};
-}
-
-/// Whether no bound and no end cuts anything off the window's frames, but for what is gone and the
-/// limit.
-bool ReaderBody::is_window_within() const noexcept {
-    if (bounds_.backward || window_.items().empty()) return false;
-    const segment::FrameView first = window_.items().front().frame;
-    const segment::FrameView last = window_.items().back().frame;
-    return first.first_position() > bounds_.after && first.first_sequence() >= bounds_.from &&
-           first.timestamp() >= bounds_.from_time && last.last_position() <= end_ &&
-           (bounds_.to == no_limit || last.last_sequence() <= bounds_.to) &&
-           last.timestamp() <= bounds_.to_time;
-}
-
-Result<void> ReaderBody::fill_window(FrameSource& from) {
-    for (;;) {
-        auto filled = from.fill(window_, window_frames_);
-        if (filled || filled.error().code() != Errc::trimmed) return filled;
-        if (bounds_.on_trimmed == OnTrimmed::refuse) return trimmed(filled.error());
-    }
-}
-
-/// The error with the first position that is left, found by going on; nothing is read after it.
-Error ReaderBody::trimmed(const Error& gone) {
-    const Position seen = std::max(seen_, current_->position);
-    bounds_.on_trimmed = OnTrimmed::skip;
-    const Result<Entry>* left = next();
-    const Position first_left = left != nullptr && *left ? (**left).position : Position(0);
-    seen_ = seen;
-    if (!failed_) current_->position = 0;  // wasn't given
-    const std::string where = first_left == 0
-                                  ? "nothing is left behind it"
-                                  : fmt::format("the first position left is {}", first_left.value);
-    return Error::trimmed({gone.trimmed()->trimmed_through, first_left},
-                          fmt::format("{}; {}", gone.message(), where));
 }
 
 /// Goes to the first record of the window's current frame if all of its records are to be given,
@@ -331,18 +257,6 @@ const Result<Entry>* ReaderBody::go_to(Position position) {
     return next();
 }
 
-/// What comes next is somewhere else.
-void ReaderBody::forget_window() noexcept {
-    window_.clear();
-    is_window_within_ = false;
-    item_ = 0;
-    window_frames_ = 1;
-    is_at_start_ = false;
-    steps_.stop = steps_.at;
-    is_cut_ = false;
-    granted_ = 0;
-}
-
 /// Takes the record with its metadata apart.
 void ReaderBody::split(Entry& entry, Bytes record) noexcept {
     const segment::RecordView parts = segment::split_record(record, true);
@@ -426,58 +340,6 @@ Position ReaderBody::looked_through() const noexcept {
     return std::min(std::max(looked_through_, last_seen()), engine_->watermarks().durable());
 }
 
-bool ReaderBody::extend() {
-    const Position end = engine_->watermarks().at(bounds_.level);
-    if (end == end_) return false;
-    end_ = end;
-    return true;
-}
-
-const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
-    if (const Result<Entry>* entry = next()) return entry;  // without a look at the clock
-    const std::uint64_t start = engine_->monotonic_ns();
-    for (;;) {
-        const std::uint32_t seen = engine_->watermarks().changes();
-        if (const Result<Entry>* entry = next()) return entry;
-        if (extend()) continue;
-        if (engine_->is_closed()) {
-            fail(Error(Errc::closed, "the store was closed"));
-            return &current_;
-        }
-        const std::uint64_t waited = engine_->monotonic_ns() - start;
-        if (waited >= timeout_ns) return nullptr;
-        wait(seen, timeout_ns - waited);
-    }
-}
-
-Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
-    const auto* segment = std::get_if<SegmentSource>(&source_);
-    const bool is_waiting = steps_.at == steps_.stop && item_ == window_.items().size() && !failed_;
-    const Position beyond = is_waiting ? end_ : Position(0);
-    return engine_->notifier().add(
-        {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},
-        std::move(tell));
-}
-
-void ReaderBody::take_back(std::uint64_t number) noexcept {
-    engine_->notifier().take_back(number);
-}
-
-/// A few sleep on the marks themselves, which is the shortest way. Of many, a commit would wake
-/// all: they are left to the notifier.
-void ReaderBody::wait(std::uint32_t seen, std::uint64_t timeout_ns) {
-    constexpr std::uint32_t few = 8;
-    if (engine_->watermarks().sleepers() < few) return engine_->watermarks().wait(seen, timeout_ns);
-    std::atomic<std::uint32_t> told = 0;
-    const auto number = notify([&told] {
-        told.store(1);
-        io::futex_wake(told, 1);
-    });
-    if (!number) return engine_->watermarks().wait(seen, timeout_ns);
-    if (!engine_->is_closed()) io::futex_wait(told, 0, timeout_ns);
-    take_back(*number);
-}
-
 /// Of one window: its frames stay where they are until the next one. A large body can only be the
 /// first, so that a batch holds one at most.
 const Result<Batch>* ReaderBody::follow_batch(std::size_t most, std::uint64_t timeout_ns) {
@@ -517,31 +379,6 @@ const Result<Entry>* Reader::seek(Sequence sequence) {
     return body_->seek(sequence);
 }
 Position Reader::cursor() const {
-    return body_->cursor();
-}
-
-Follower::Follower(std::unique_ptr<ReaderBody> body)
-    : body_(std::move(body)), steps_(&body_->steps()) {}
-Follower::Follower(Follower&&) noexcept = default;
-Follower& Follower::operator=(Follower&&) noexcept = default;
-Follower::~Follower() = default;
-const Result<Entry>* Follower::next_of_body(std::chrono::nanoseconds timeout) {
-    return body_->follow(static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
-}
-const Result<Batch>* Follower::next_batch(std::size_t most, std::chrono::nanoseconds timeout) {
-    return body_->follow_batch(
-        most, static_cast<std::uint64_t>(std::max<std::int64_t>(timeout.count(), 0)));
-}
-Result<std::uint64_t> Follower::call_when_ready(std::function<void()> ready) {
-    return body_->notify(std::move(ready));
-}
-void Follower::cancel_call(std::uint64_t call) noexcept {
-    body_->take_back(call);
-}
-Position Follower::looked_through() const {
-    return body_->looked_through();
-}
-Position Follower::cursor() const {
     return body_->cursor();
 }
 

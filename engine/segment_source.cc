@@ -11,18 +11,18 @@ namespace braid {
 using segment::FrameView;
 using segment::TailNode;
 
-SegmentSource::SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
-                             const Range& range)
-    : storage_(storage),
-      recent_(storage.files),
-      store_seed_(store_seed),
+SegmentSource::SegmentSource(const ReadParts& parts, SegmentState& segment, const Range& range)
+    : storage_(parts.storage),
+      arena_(parts.arena),
+      recent_(storage_.files),
+      store_seed_(parts.store_seed),
       segment_(segment),
       next_(range.backward ? range.to : std::max(range.from, Sequence(1))),
       last_(range.backward ? std::max(range.from, Sequence(1)) : range.to),
       after_(range.after),
       backward_(range.backward),
       from_what_is_left_(range.from == 0 && range.after == 0),
-      chain_(storage, recent_, store_seed, segment, range.backward) {}
+      chain_(storage_, recent_, store_seed_, segment, range.backward) {}
 
 /// Backward, reading ends where what is left begins; forward it must be told.
 Result<void> SegmentSource::pass_trimmed() {
@@ -64,6 +64,7 @@ void SegmentSource::go_to(Sequence sequence) {
 }
 
 Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
+    window.clear_pins();
     const std::shared_lock lock(storage_.publish);
     recent_.expect(access_for(frames));
     if (auto passed = pass_trimmed(); !passed) return passed;
@@ -89,10 +90,15 @@ void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence 
     const TailNode* newest = segment_.tail.load(std::memory_order_acquire);
     const TailNode* visible = segment::find_position(newest, end_, drained);
     if (visible == nullptr || (!backward_ && visible->last_sequence() < next_)) return;
+    if (!backward_ && (frames == 1 || next_ == last_) &&
+        take_from_even_tail(window, *visible, drained))
+        return;
     // Nodes lead backward: start at the newest one wanted.
     const Sequence top = backward_ ? next_ : std::min(last_, Sequence(next_ + (frames - 1)));
     const TailNode* node =
-        top < visible->last_sequence() ? find_sequence(visible, top, drained) : visible;
+        top < visible->last_sequence()
+            ? segment::guess_sequence(arena_, visible, before_tail(drained), top, drained)
+            : visible;
     boost::container::small_vector<const TailNode*, 8> nodes;
     for (; node != nullptr && node->last_sequence() >= (backward_ ? last_ : next_);
          node = segment::before(node, drained)) {
@@ -114,12 +120,48 @@ void SegmentSource::fill_from_tail(Window& window, std::size_t frames, Sequence 
     }
 }
 
-/// Asks the processor at once for a frame's header and for the end of the record wanted.
+/// A record before the tail's first.
+segment::TailPlace SegmentSource::before_tail(Sequence drained) const noexcept {
+    if (drained == 0) return {0, segment_.first_position - 1};
+    return {drained, segment_.drained_position};
+}
+
+/// Adds the frame that holds `next_` if the tail is so even there that its place is known without a
+/// look at nodes: each is a miss of the caches.
+bool SegmentSource::take_from_even_tail(Window& window, const TailNode& visible, Sequence drained) {
+    const Position expected = segment::expected_position(
+        before_tail(drained), {visible.first_sequence, visible.first_position}, next_);
+    const segment::Chunk* chunk = expected == 0 ? nullptr : arena_.look_up(expected);
+    if (chunk == nullptr) return false;
+    const auto [at, distance] = chunk->even_frame(expected);
+    if (at == nullptr) return false;
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(at + 64 * line);
+    const FrameView frame(at);
+    if (!is_ours(frame)) return false;
+    fetch_record({at, distance}, frame.count(), next_ - frame.first_sequence());
+    window.add(frame, &segment_, chunk->shared_from_this());
+    before_next_ = nullptr;
+    next_ = frame.last_sequence() + 1;
+    return true;
+}
+
+/// Asks the processor at once for a frame's header, and for the end of the record wanted and where
+/// it should be if its neighbours are as long.
 void SegmentSource::fetch_node(const TailNode& node, Sequence wanted) noexcept {
     __builtin_prefetch(node.frame);
     if (node.first_sequence >= wanted) return;
     const std::uint64_t record = std::min<std::uint64_t>(wanted - node.first_sequence, node.count);
-    __builtin_prefetch(node.frame + segment::frame_header_bytes + sizeof(std::uint16_t) * record);
+    const TailNode* behind = node.chunk->after(node);
+    if (behind == nullptr) return;
+    fetch_record({node.frame, static_cast<std::size_t>(behind->frame - node.frame)}, node.count,
+                 record);
+}
+
+/// The end of a record, and where it should be if all are as long: `frame` reaches to the next one.
+void SegmentSource::fetch_record(Bytes frame, std::uint32_t count, std::uint64_t record) noexcept {
+    __builtin_prefetch(frame.data() + segment::frame_header_bytes + sizeof(std::uint16_t) * record);
+    const std::byte* expected = frame.data() + frame.size() * record / count;
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(expected + 64 * line);
 }
 
 /// A segment that is alone in being written to has its frames one behind the other, which spares
@@ -160,11 +202,9 @@ namespace {
 
 /// The frame that begins so far behind the piece's first byte, with bounds that lie within the
 /// piece, not verified; a null view if there is none.
-FrameView frame_in_piece(const RecentFiles::Recent& file, const segment::Piece& piece,
-                         std::uint64_t at) {
+FrameView frame_in_piece(RecentFiles::Recent& file, const segment::Piece& piece, std::uint64_t at) {
     if (at >= piece.frames_bytes) return {};
-    const Bytes left = file.stored.bytes.subspan(piece.offset + at, piece.frames_bytes - at);
-    return segment::is_frame(segment::look(left).type) ? FrameView(left.data()) : FrameView();
+    return file.frame(piece.offset + at, piece.offset + piece.frames_bytes);
 }
 
 }  // namespace
@@ -179,6 +219,7 @@ const char* SegmentSource::verify_in_piece(RecentFiles::Recent& file, const segm
 
 Error SegmentSource::damaged(const RecentFiles::Recent& file, std::uint64_t offset,
                              std::string_view reason) const {
+    if (file.failure) return *file.failure;
     return Error(Errc::corrupt,
                  fmt::format("{} at offset {}: {} (segment '{}' of space '{}')", file.id.name(),
                              offset, reason, segment_.name(), segment_.space->name));
@@ -217,26 +258,30 @@ void SegmentSource::fetch_between(Bytes frames,
 
 /// Where the frame that holds `next_` may begin: where it does if all frames between two indexed
 /// ones are of the same length, else where the headers lead. The frame must prove itself.
-std::uint64_t SegmentSource::guess_in_piece(const RecentFiles::Recent& file,
-                                            const segment::Piece& piece,
+std::uint64_t SegmentSource::guess_in_piece(RecentFiles::Recent& file, const segment::Piece& piece,
                                             const index::SparseIndex& index) const {
     const index::SparseIndex::Interval between = index.interval(next_);
-    const std::byte* frames = file.stored.bytes.data() + piece.offset;
     const std::uint64_t end = std::min(between.end, piece.frames_bytes);
-    std::uint64_t at = between.offset;
-    fetch_between({frames + at, end - at}, between);
-    if (between.end_sequence > between.sequence && at < end && end - at < several_frames) {
+    if (between.offset >= end) return between.offset;
+    Bytes frames = file.at(piece.offset + between.offset, end - between.offset);
+    if (frames.empty()) return between.offset;
+    frames = frames.first(end - between.offset);
+    fetch_between(frames, between);
+    if (between.end_sequence > between.sequence && frames.size() < several_frames) {
         const std::uint64_t records = between.end_sequence - between.sequence;
-        at += (end - at) / records * (next_ - between.sequence) / 8 * 8;
-        if (at + segment::frame_header_bytes <= end && is_ours(FrameView(frames + at))) return at;
+        const std::uint64_t at = frames.size() / records * (next_ - between.sequence) / 8 * 8;
+        if (at + segment::frame_header_bytes <= frames.size() &&
+            is_ours(FrameView(frames.data() + at)))
+            return between.offset + at;
     }
-    for (at = between.offset; at + segment::frame_header_bytes <= end;) {
-        const FrameView frame(frames + at);
-        __builtin_prefetch(frames + at + 512);
+    std::uint64_t at = 0;
+    while (at + segment::frame_header_bytes <= frames.size()) {
+        const FrameView frame(frames.data() + at);
+        __builtin_prefetch(frames.data() + at + 512);
         if (frame.last_sequence() >= next_ || frame.length() == 0) break;
         at += frame.padded_length();
     }
-    return at;
+    return between.offset + at;
 }
 
 /// Offset, from the piece's first byte, of the frame that holds `next_`: by headers alone from an
@@ -268,21 +313,24 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
 std::uint64_t SegmentSource::add_row(Window& window, std::size_t frames, RecentFiles::Recent& file,
                                      std::uint64_t offset, std::uint64_t end) {
     constexpr std::size_t ahead = 1024;
-    const Bytes bytes = file.stored.bytes.first(end);
     Sequence next = next_;
-    while (window.items().size() < frames && next <= last_ &&
-           offset + segment::frame_header_bytes <= end) {
-        const FrameView frame(bytes.data() + offset);
-        __builtin_prefetch(frame.data() + ahead);
-        __builtin_prefetch(frame.data() + ahead + 64);
+    for (std::uint32_t loads = file.loads; window.items().size() < frames && next <= last_ &&
+                                           offset + segment::frame_header_bytes <= end;) {
+        const Bytes left = file.at(offset, segment::frame_header_bytes);
+        if (left.empty()) break;
+        FrameView frame(left.data());
+        for (std::size_t line = 0; line < 3; ++line)  // that is how many a small frame may lie in
+            __builtin_prefetch(frame.data() + ahead + 64 * line);
         if (frame.first_sequence() != next || frame.segment() != segment_.id) break;
         if (file.walk.knows(offset)) {
             if (!segment::fits(frame, end - offset)) break;
             file.walk.pass(frame, offset);
-        } else if (!segment::is_frame(segment::look(bytes.subspan(offset)).type) ||
-                   file.walk.verify(frame, offset, store_seed_) != nullptr) {
-            break;
+        } else {
+            frame = file.frame(offset, end);
+            if (frame.data() == nullptr || file.walk.verify(frame, offset, store_seed_) != nullptr)
+                break;
         }
+        if (std::exchange(loads, file.loads) != file.loads) window.pin(file.stored.pin);
         window.add(frame, &segment_);
         next = frame.last_sequence() + 1;
         offset += frame.padded_length() + file.walk.gap();
@@ -328,12 +376,11 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
     }
     if (at != *found) offsets.clear();
     offsets.push_back(*found);
-    window.pin((*file)->stored.pin);
     while (!offsets.empty() && window.items().size() < frames && !is_past_end()) {
         const char* reason = verify_in_piece(**file, piece, offsets.back());
         const FrameView frame = frame_in_piece(**file, piece, offsets.back());
         if (reason != nullptr || !is_ours(frame)) break;  // is told when it is looked for
-        window.add(frame, &segment_);
+        window.add(frame, &segment_, (*file)->stored.pin);
         next_ = frame.first_sequence() - 1;
         offsets.pop_back();
     }
@@ -351,7 +398,7 @@ Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames, 
             chain_.go_on_at(add_row(window, frames, *extent.file, extent.behind, extent.end));
     }
     if (!window.items().empty()) return {};
-    if (!careful_) careful_.emplace(storage_, recent_, store_seed_, segment_, backward_);
+    if (!careful_) careful_.emplace(storage_, store_seed_, segment_, backward_);
     return careful_->fill(window, frames, next_, last_);
 }
 

@@ -22,8 +22,7 @@ public:
         Position after = 0;  ///< entries up to here are not wanted
         bool backward = false;
     };
-    SegmentSource(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
-                  const Range& range);
+    SegmentSource(const ReadParts& parts, SegmentState& segment, const Range& range);
 
     [[nodiscard]] Result<void> fill(Window& window, std::size_t frames) override;
     [[nodiscard]] bool begins_in_trimmed() override;
@@ -36,6 +35,10 @@ private:
     [[nodiscard]] Result<void> pass_trimmed();
     [[nodiscard]] Error gone() const;
     void fill_from_tail(Window& window, std::size_t frames, Sequence drained);
+    [[nodiscard]] segment::TailPlace before_tail(Sequence drained) const noexcept;
+    [[nodiscard]] bool take_from_even_tail(Window& window, const segment::TailNode& visible,
+                                           Sequence drained);
+    static void fetch_record(Bytes frame, std::uint32_t count, std::uint64_t record) noexcept;
     void go_on_in_tail(Window& window, std::size_t frames);
     static void fetch_node(const segment::TailNode& node, Sequence wanted) noexcept;
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
@@ -50,7 +53,7 @@ private:
     [[nodiscard]] const segment::Piece* piece_of(Sequence sequence) const;
     [[nodiscard]] Result<std::uint64_t> find_in_piece(RecentFiles::Recent& file,
                                                       const segment::Piece& piece);
-    [[nodiscard]] std::uint64_t guess_in_piece(const RecentFiles::Recent& file,
+    [[nodiscard]] std::uint64_t guess_in_piece(RecentFiles::Recent& file,
                                                const segment::Piece& piece,
                                                const index::SparseIndex& index) const;
     void fetch_between(Bytes frames, const index::SparseIndex::Interval& between) const noexcept;
@@ -64,6 +67,7 @@ private:
     [[nodiscard]] Error missing(const std::string& where) const;
 
     Storage& storage_;
+    const segment::Arena& arena_;
     RecentFiles recent_;
     std::uint64_t store_seed_;
     SegmentState& segment_;

@@ -29,11 +29,13 @@ void SpaceSource::find_spaces() {
     for (Wanted& one : choice_.spaces) {
         if (one.space != nullptr) continue;
         one.space = table_.find_space(one.name, end_);
-        if (one.space != nullptr) order_pack_ = 0;  // was loaded without it
+        if (one.space == nullptr) continue;
+        order_pack_ = 0;  // was loaded without it
+        last_space_ = nullptr;
     }
 }
 
-const SpaceSource::Wanted* SpaceSource::wanted(const SpaceState* space) const {
+const SpaceSource::Wanted* SpaceSource::find_wanted(const SpaceState* space) const {
     static const Wanted everything;
     if (choice_.all) return &everything;
     for (const Wanted& one : choice_.spaces)
@@ -48,14 +50,13 @@ bool SpaceSource::is_wanted(SpaceId space) const {
            });
 }
 
-bool SpaceSource::is_wanted(const SegmentState& segment) const {
-    return choice_.segments.empty() ||
-           std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name());
+bool SpaceSource::is_named(const SegmentState& segment) const {
+    return std::binary_search(choice_.segments.begin(), choice_.segments.end(), segment.name());
 }
 
 Result<void> SpaceSource::fill(Window& window, std::size_t frames) {
     find_spaces();
-    recent_.expect(access_for(frames));
+    expect(access_for(frames));
     if (backward_) next_ = std::min(next_, end_);
     while (window.items().empty() && !is_past_end() && (backward_ || next_ <= end_)) {
         const std::shared_lock lock(storage_.publish);
@@ -130,6 +131,9 @@ void SpaceSource::take(Window& window, const TailNode& node, const std::shared_p
 }
 
 void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
+    window.clear_pins();
+    pinned_ = 0;
+    ++pinning_;
     const std::shared_ptr<Chunk> chunk = arena_.find(next_);
     if (chunk == nullptr) return;
     const std::size_t count = chunk->nodes();
@@ -155,7 +159,10 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
 /// more than that; else all of the pack, since the spaces' orders have to be merged.
 Result<void> SpaceSource::load_order(const PackState& pack) {
     if (order_pack_ == pack.info.number && order_first_ <= next_ && next_ <= order_last_) return {};
-    if (order_pack_ != pack.info.number) sources_.assign(pack.pieces.size() + 1, {});
+    if (order_pack_ != pack.info.number) {
+        sources_.assign(pack.pieces.size() + 1, {});
+        pinned_ = no_pins;
+    }
     order_.clear();
     order_first_ = pack.info.first_position;
     order_last_ = pack.info.last_position;
@@ -176,13 +183,14 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
 /// False where the section is damaged.
 bool SpaceSource::load_block(const PackState& pack, const index::OrderSection& section) {
     const auto blocks = storage_.order_blocks(pack, section);
-    const auto bytes = storage_.order_bytes(pack, section);
-    if (!blocks || !bytes) return false;
+    if (!blocks) return false;
     const auto beyond = std::upper_bound(
         (*blocks)->begin(), (*blocks)->end(), next_,
         [](Position wanted, const auto& block) { return wanted < block.first_position; });
     const auto block = beyond == (*blocks)->begin() ? beyond : beyond - 1;
-    if (!index::decode_order_entries(bytes->bytes, *block, pack.info.number, store_seed_, order_))
+    const auto bytes = storage_.order_block(pack, section, block->offset);
+    if (!bytes || !index::decode_order_entries(bytes->bytes, {block->first_position, 0},
+                                               pack.info.number, store_seed_, order_))
         return false;
     if (block != (*blocks)->begin()) order_first_ = block->first_position;
     if (block + 1 != (*blocks)->end()) order_last_ = (block + 1)->first_position - 1;
@@ -230,7 +238,7 @@ Result<SpaceSource::Source*> SpaceSource::source(const PackState& pack, std::uin
         return Error(Errc::corrupt,
                      fmt::format("{}: the space order speaks of piece {} of {}",
                                  segment::pack_name(pack.info.number), number, pack.pieces.size()));
-    if (number != 0 && pack.pieces[number - 1].frames_bytes == 0) return nullptr;
+    if (is_gone(pack, number)) return nullptr;
     Source& source = sources_[number];
     if (source.file == nullptr || source.clears != recent_.clears() ||
         !recent_.serves(*source.file, source.end))
@@ -251,55 +259,86 @@ Result<void> SpaceSource::open(Source& source, const PackState& pack, std::uint3
     }
     auto file = recent_.get(source.id, source.end);
     if (!file) return file.error();
-    ++fills_;  // another piece of the same file may lie in other memory now: all are pinned anew
+    ++pinning_;  // another piece of the same file may lie in other memory now
     source.file = *file;
     source.clears = recent_.clears();
     return {};
 }
 
-Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std::size_t index) {
-    const index::OrderEntry& entry = order_[index];
-    auto got = source(pack, entry.source);
-    if (!got) return got.error();
-    if (*got == nullptr) return {};
-    Source& source = **got;
-    const std::uint64_t offset = entry.offset + source.skip;
-    if (entry.offset > source.end ||
-        source.end - entry.offset < source.skip + segment::frame_header_bytes)
-        return damaged(index, source.id, "the space order leads beyond the frames");
-    const FrameView frame(source.file->stored.bytes.data() + offset);
-    if (const char* problem = problem_of(frame, entry, source))
-        return damaged(index, source.id, problem);
-    if (segment_ == nullptr || segment_->id != frame.segment())
-        segment_ = table_.find(frame.segment());
-    if (segment_ == nullptr)
-        return damaged(index, source.id, "a frame of a segment that was never named");
-    const Wanted* one = wanted(segment_->space);
-    if (one == nullptr) return damaged(index, source.id, "the frame isn't of the space");
-    if (frame.last_sequence() <= segment_->trimmed || !is_wanted(*segment_)) return {};
-    if (source.fill != fills_) {
-        source.fill = fills_;
-        source.pin = window.pin(source.file->stored.pin);
-    }
-    window.add_in(source.pin, frame, segment_, one->after);
-    return {};
+/// Sources are opened anew where they are to be read otherwise.
+void SpaceSource::expect(Access access) noexcept {
+    if (std::exchange(access_, access) != access) ++pinning_;
+    recent_.expect(access);
 }
 
-/// What is wrong with the frame that an entry speaks of, or nullptr.
-const char* SpaceSource::problem_of(FrameView frame, const index::OrderEntry& entry,
-                                    Source& source) {
-    const std::uint64_t offset = entry.offset + source.skip;
-    const std::uint64_t left = source.end - offset;
-    FrameWalk& walk = source.file->walk;
-    if (walk.knows(offset)) {
-        if (!segment::fits(frame, left)) return "no frame is here";
-        walk.pass(frame, offset);
-    } else {
-        if (!segment::is_frame(segment::look({frame.data(), left}).type)) return "no frame is here";
-        if (const char* reason = walk.verify(frame, offset, store_seed_)) return reason;
+void SpaceSource::pin(Window& window, Source& source) {
+    source.pin = window.pin(source.file->stored.pin);
+    source.pinning = pinning_;
+    source.loads = source.file->loads;
+    ++pinned_;
+}
+
+/// Keeps what the window has pinned if it is ours and not too much.
+void SpaceSource::begin_window(Window& window) {
+    if (window.pins() == pinned_ && pinned_ <= 2 * sources_.size()) return;
+    window.clear_pins();
+    pinned_ = 0;
+    ++pinning_;
+}
+
+Result<void> SpaceSource::add_stored(Window& window, const PackState& pack, std::size_t index) {
+    const index::OrderEntry& entry = order_[index];
+    if (entry.source >= sources_.size() || sources_[entry.source].pinning != pinning_) {
+        auto got = source(pack, entry.source);
+        if (!got) return got.error();
+        if (*got == nullptr) return {};
+        pin(window, **got);
     }
-    if (frame.first_position() != entry.first_position || frame.count() != entry.records)
-        return "the frame isn't the one that the space order speaks of";
+    Source& source = sources_[entry.source];
+    const char* problem = add_pinned(window, entry, source);
+    if (problem == nullptr || is_gone(pack, entry.source)) return {};
+    return source.file->failure ? *source.file->failure : damaged(index, source.id, problem);
+}
+
+/// The frame that an entry speaks of, verified; a null view where something is wrong with it.
+inline FrameView SpaceSource::frame_of(const index::OrderEntry& entry, Source& source,
+                                       const char*& problem) {
+    const std::uint64_t offset = entry.offset + source.skip;
+    RecentFiles::Recent& file = *source.file;
+    FrameView frame;
+    problem = "no frame is here";
+    if (file.walk.knows(offset)) {
+        frame = FrameView(file.at(offset, segment::frame_header_bytes).data());
+        if (!segment::fits(frame, source.end - offset)) return {};
+        file.walk.pass(frame, offset);
+    } else {
+        frame = file.frame(offset, source.end);
+        if (frame.data() == nullptr) return {};
+        problem = file.walk.verify(frame, offset, store_seed_);
+        if (problem != nullptr) return {};
+    }
+    problem = "the frame isn't the one that the space order speaks of";
+    if (frame.first_position() != entry.first_position || frame.count() != entry.records) return {};
+    problem = nullptr;
+    return frame;
+}
+
+inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEntry& entry,
+                                           Source& source) {
+    if (entry.offset > source.end ||
+        source.end - entry.offset < source.skip + segment::frame_header_bytes)
+        return "the space order leads beyond the frames";
+    const char* problem = nullptr;
+    const FrameView frame = frame_of(entry, source, problem);
+    if (problem != nullptr) return problem;
+    if (segment_ == nullptr || segment_->id != frame.segment())
+        segment_ = table_.find(frame.segment());
+    if (segment_ == nullptr) return "a frame of a segment that was never named";
+    const Wanted* one = wanted(segment_->space);
+    if (one == nullptr) return "the frame isn't of the space";
+    if (frame.last_sequence() <= segment_->trimmed || !is_wanted(*segment_)) return nullptr;
+    if (source.loads != source.file->loads) pin(window, source);
+    window.add_in(source.pin, frame, segment_, one->after);
     return nullptr;
 }
 
@@ -308,7 +347,8 @@ void SpaceSource::fetch(const index::OrderEntry& entry) const noexcept {
     if (entry.source >= sources_.size()) return;
     const Source& source = sources_[entry.source];
     if (source.file == nullptr || source.clears != recent_.clears()) return;
-    const std::byte* at = source.file->stored.bytes.data() + entry.offset;
+    if (!source.file->holds(entry.offset, 0)) return;
+    const std::byte* at = source.file->stored.bytes.data() + (entry.offset - source.file->begin);
     __builtin_prefetch(at);
     __builtin_prefetch(at + 64);
     __builtin_prefetch(at + 128);
@@ -329,7 +369,7 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
             --at;
     }
     constexpr std::ptrdiff_t ahead = 12;
-    ++fills_;
+    begin_window(window);
     while (window.items().size() < frames && at != order_.end()) {
         if (!backward_ && order_.end() - at > ahead) fetch(at[ahead]);
         auto added = add_stored(window, pack, static_cast<std::size_t>(at - order_.begin()));

@@ -9,14 +9,6 @@
 
 namespace braid {
 
-/// What readers read from.
-struct ReadParts {
-    Storage& storage;
-    segment::Arena& arena;
-    SegmentTable& table;
-    std::uint64_t store_seed;
-};
-
 /// Frames of some spaces, or of all, in commit order, forward or backward: from the space order of
 /// the packs up to where the drain stands, beyond that from the arena, which is in that order
 /// itself.
@@ -51,10 +43,21 @@ private:
     void find_spaces();
     [[nodiscard]] Result<void> pass_trimmed();
     [[nodiscard]] bool skip_gap(const PackState* pack);
-    [[nodiscard]] const Wanted* wanted(const SpaceState* space) const;
+    /// nullptr if the space isn't one of those.
+    [[nodiscard]] const Wanted* wanted(const SpaceState* space) {
+        if (space != last_space_) {
+            last_wanted_ = find_wanted(space);
+            last_space_ = space;
+        }
+        return last_wanted_;
+    }
+    [[nodiscard]] const Wanted* find_wanted(const SpaceState* space) const;
     [[nodiscard]] bool is_wanted(SpaceId space) const;
     /// By its name alone.
-    [[nodiscard]] bool is_wanted(const SegmentState& segment) const;
+    [[nodiscard]] bool is_wanted(const SegmentState& segment) const {
+        return choice_.segments.empty() || is_named(segment);
+    }
+    [[nodiscard]] bool is_named(const SegmentState& segment) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
     void take(Window& window, const segment::TailNode& node,
               const std::shared_ptr<segment::Chunk>& chunk);
@@ -73,16 +76,27 @@ private:
         RecentFiles::Recent* file = nullptr;
         std::uint32_t clears = 0;  ///< when `file` was got: it is as valid as RecentFiles says
         FileId id;
-        std::uint64_t end = 0;   ///< of the frames in it
-        std::uint64_t skip = 0;  ///< bytes from what an order entry speaks of to the frame
-        std::uint64_t fill = 0;  ///< the last fill whose window has it pinned
-        std::uint32_t pin = 0;   ///< its number there
+        std::uint64_t end = 0;      ///< of the frames in it
+        std::uint64_t skip = 0;     ///< bytes from what an order entry speaks of to the frame
+        std::uint64_t pinning = 0;  ///< the last one that has it
+        std::uint32_t loads = 0;    ///< of the file when it was pinned
+        std::uint32_t pin = 0;      ///< its number there
     };
+    /// Whether that source is a piece all of which is trimmed.
+    [[nodiscard]] static bool is_gone(const PackState& pack, std::uint32_t number) noexcept {
+        return number != 0 && pack.pieces[number - 1].frames_bytes == 0;
+    }
     [[nodiscard]] Result<Source*> source(const PackState& pack, std::uint32_t number);
     [[nodiscard]] Result<void> open(Source& source, const PackState& pack, std::uint32_t number);
+    void expect(Access access) noexcept;
+    void begin_window(Window& window);
+    void pin(Window& window, Source& source);
     [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack, std::size_t index);
-    [[nodiscard]] const char* problem_of(segment::FrameView frame, const index::OrderEntry& entry,
+    /// Adds the frame of an entry whose source is pinned. What is wrong with it, or nullptr.
+    [[nodiscard]] const char* add_pinned(Window& window, const index::OrderEntry& entry,
                                          Source& source);
+    [[nodiscard]] segment::FrameView frame_of(const index::OrderEntry& entry, Source& source,
+                                              const char*& problem);
     void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
@@ -103,8 +117,15 @@ private:
     std::vector<index::OrderEntry> order_;         // in position order
     std::vector<const SpaceState*> order_spaces_;  // of each, or one of all
     std::vector<Source> sources_;                  // of that pack, by their numbers
-    std::uint64_t fills_ = 0;                      // so far
     SegmentState* segment_ = nullptr;              // of the frame added last
+    const SpaceState* last_space_ = nullptr;       // that was asked for
+    const Wanted* last_wanted_ = nullptr;          // what it is
+    // Sources stay pinned from window to window, as long as their memory does: each pinning has
+    // numbers of its own.
+    std::uint64_t pinning_ = 1;
+    std::size_t pinned_ = 0;                                 // memories that the window keeps
+    static constexpr std::size_t no_pins = ~std::size_t{0};  // of this pack
+    Access access_ = Access::sequential;
 };
 
 }  // namespace braid

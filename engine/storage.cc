@@ -103,13 +103,44 @@ void Storage::add(const index::SegmentTrim& trim) {
     }
 }
 
+Bytes RecentFiles::Recent::load(std::uint64_t offset, std::uint64_t length) {
+    if (files->are_mapped() || offset >= end || length > end - offset) return {};
+    auto stretch = files->around(id, offset, length, end);
+    if (!stretch) {
+        failure = stretch.error();
+        return {};
+    }
+    failure.reset();
+    begin = stretch->begin;
+    stored = std::move(stretch->stored);
+    ++loads;
+    return stored.bytes.subspan(offset - begin);
+}
+
+segment::FrameView RecentFiles::Recent::frame(std::uint64_t offset, std::uint64_t limit,
+                                              std::uint64_t before) {
+    using segment::FrameView;
+    if (limit > end || offset < before || offset > limit ||
+        limit - offset < segment::frame_header_bytes)
+        return {};
+    Bytes bytes = at(offset - before, before + segment::frame_header_bytes);
+    if (bytes.empty()) return {};
+    const std::uint64_t length = FrameView(bytes.data() + before).padded_length();
+    if (before + length > bytes.size() && length <= limit - offset)
+        bytes = at(offset - before, before + length);
+    if (bytes.empty()) return {};
+    bytes = bytes.subspan(before);
+    bytes = bytes.first(std::min<std::uint64_t>(bytes.size(), limit - offset));
+    return segment::is_frame(segment::look(bytes).type) ? FrameView(bytes.data()) : FrameView();
+}
+
 Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
     constexpr std::size_t recent_max = 128;
     const auto found = more_.find(id);
     Recent* recent = found != more_.end() ? found->second.get() : nullptr;
     if (first_.id == id) recent = &first_;
     if (recent == nullptr || !serves(*recent, end)) {
-        auto stored = files_.view(id, 0, end, access_);
+        auto stored = files_.are_mapped() ? files_.view(id, 0, end, access_) : StoredBytes();
         if (!stored) return stored.error();
         last_ = nullptr;
         if (recent == nullptr && first_.id == FileId()) recent = &first_;
@@ -124,7 +155,12 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
         recent->walk = FrameWalk(stored->verified, gap, stored->random);
         recent->id = id;
         recent->access = access_;
+        recent->files = &files_;
+        recent->failure.reset();
+        recent->begin = 0;
+        recent->end = files_.are_mapped() ? stored->bytes.size() : end;
         recent->stored = std::move(*stored);
+        ++recent->loads;
     }
     last_ = recent;
     return recent;

@@ -30,12 +30,38 @@ struct PackState {
 /// The files that one reader has used lately, so that a frame costs no look-up. One thread.
 class RecentFiles {
 public:
-    /// A file from its beginning, and the walk over its frames.
+    /// A file up to `end`, and the walk over its frames. Of one that is mapped all of it is in
+    /// memory, of one that is copied a stretch at a time: the last one stays for whoever has pinned
+    /// it.
     struct Recent {
         FileId id;
         Access access = Access::sequential;
         StoredBytes stored;
+        std::uint64_t begin = 0;  ///< in the file, of what is in memory
+        std::uint64_t end = 0;
+        std::uint32_t loads = 0;       ///< how often `stored` has become another one
+        std::optional<Error> failure;  ///< why what was asked for last isn't there
+        StoredFiles* files = nullptr;
         FrameWalk walk;
+
+        [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t length) const noexcept {
+            return offset >= begin && offset - begin <= stored.bytes.size() &&
+                   stored.bytes.size() - (offset - begin) >= length;
+        }
+        /// The bytes from `offset` on that are in memory, at least so many; fewer where the file
+        /// doesn't have them or they can't be read. Valid until the next call.
+        [[nodiscard]] Bytes at(std::uint64_t offset, std::uint64_t length) {
+            if (!holds(offset, length)) [[unlikely]]
+                return load(offset, length);
+            return stored.bytes.subspan(offset - begin);
+        }
+        /// The frame at `offset`, with bounds that lie before `limit`, not verified; a null view if
+        /// there is none. So many bytes before it are in memory, too. Valid until the next call.
+        [[nodiscard]] segment::FrameView frame(std::uint64_t offset, std::uint64_t limit,
+                                               std::uint64_t before = 0);
+
+    private:
+        Bytes load(std::uint64_t offset, std::uint64_t length);
     };
     explicit RecentFiles(StoredFiles& files) : files_(files) {}
     RecentFiles(const RecentFiles&) = delete;  // points into itself
@@ -54,7 +80,7 @@ public:
     /// next call, and is good for so many bytes as long as it `serves` them.
     [[nodiscard]] std::uint32_t clears() const noexcept { return clears_; }
     [[nodiscard]] bool serves(const Recent& recent, std::uint64_t end) const noexcept {
-        return recent.stored.bytes.size() >= end && recent.access == access_;
+        return recent.end >= end && recent.access == access_;
     }
 
 private:
@@ -126,6 +152,14 @@ public:
     [[nodiscard]] Result<StoredBytes> order_bytes(const PackState& pack,
                                                   const index::OrderSection& section) {
         return files.view({0, pack.info.number}, section.offset, section.bytes);
+    }
+    /// Those of the block that begins there, and of no more than it may be behind it.
+    [[nodiscard]] Result<StoredBytes> order_block(const PackState& pack,
+                                                  const index::OrderSection& section,
+                                                  std::uint64_t begin) {
+        const std::uint64_t most =
+            std::min<std::uint64_t>(section.bytes - begin, index::order_block_bytes_max);
+        return files.view({0, pack.info.number}, section.offset + begin, most);
     }
 
     /// The same as `order` from the frames, whatever the section holds.

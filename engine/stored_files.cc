@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/store_files.h"
 #include "io/aligned_buffer.h"
 #include "io/planted.h"
@@ -65,7 +67,7 @@ Result<void> StoredFiles::map(Kept& kept, Access access, std::uint64_t least) {
     auto mapped = std::make_shared<Mapped>();
     mapped->mapping = std::move(*mapping);
     const bool same = other != nullptr && other->mapping->bytes().size() == *size;
-    mapped->stretch = same ? other->stretch : std::make_shared<Stretch>(*size);
+    mapped->shared = same ? other->shared : std::make_shared<Shared>(*size);
     unmap(kept, access);
     ours = std::move(mapped);
     return {};
@@ -76,8 +78,8 @@ void StoredFiles::unmap(Kept& kept, Access access) noexcept {
     auto& mapped = kept.mapped[static_cast<std::size_t>(access)];
     const auto& other = kept.mapped[1 - static_cast<std::size_t>(access)];
     if (mapped == nullptr) return;
-    if (other == nullptr || other->stretch != mapped->stretch)
-        mapped->stretch->pinned_share.begin(pinned_, mapped->mapping->bytes().size());
+    if (other == nullptr || other->shared != mapped->shared)
+        mapped->shared->pinned_share.begin(pinned_, mapped->mapping->bytes().size());
     mapped.reset();
 }
 
@@ -99,41 +101,49 @@ void StoredFiles::forget(const std::string& name) {
             by_id_.erase(found);
         }
     }
-    const std::scoped_lock lock(copied_mutex_);
-    if (copied_ != nullptr && copied_->id == id) drop_copy();
-}
-
-void StoredFiles::drop_copy() noexcept {
-    if (copied_ == nullptr) return;
-    copied_->pinned_share.begin(pinned_, copied_->stored.bytes.size());
-    copied_.reset();
+    windows_.forget(id);
 }
 
 Result<StoredBytes> StoredFiles::view(FileId id, std::uint64_t offset, std::uint64_t length,
                                       Access access) {
-    if (options_.read_mode == ReadMode::copied) return view_copied(id, offset, length);
+    if (!are_mapped()) return copy(id, offset, length);
     const std::scoped_lock lock(mutex_);
     Kept& kept = use(id);
     if (auto done = map(kept, access, offset + length); !done) return done.error();
     const auto& mapped = kept.mapped[static_cast<std::size_t>(access)];
     return StoredBytes{mapped->mapping->bytes().subspan(offset, length), mapped,
-                       &mapped->stretch->verified,
+                       &mapped->shared->verified,
                        access == Access::random ? mapped->mapping.get() : nullptr};
 }
 
-Result<StoredBytes> StoredFiles::view_copied(FileId id, std::uint64_t offset,
-                                             std::uint64_t length) {
-    const std::scoped_lock lock(copied_mutex_);
-    if (copied_ == nullptr || copied_->id != id || copied_->stored.bytes.size() < offset + length) {
-        auto whole = copy(id, 0, offset + length);
-        if (!whole) return whole;
-        auto copied = std::make_shared<Copied>();
-        copied->id = id;
-        copied->stored = std::move(*whole);
-        drop_copy();
-        copied_ = std::move(copied);
+Result<StoredFiles::Stretch> StoredFiles::around(FileId id, std::uint64_t offset,
+                                                 std::uint64_t length, std::uint64_t end) {
+    constexpr std::uint64_t once = 64 << 10;  // bytes
+    if (auto window = windows_.find(id, offset, length)) {
+        const Bytes bytes(window->bytes);
+        return Stretch{window->begin, {bytes, window}};
     }
-    return StoredBytes{copied_->stored.bytes.subspan(offset, length), copied_};
+    // An extent's header lies before its frame.
+    const std::uint64_t begin =
+        (offset - std::min<std::uint64_t>(offset, segment::extent_header_bytes)) / io::block_bytes *
+        io::block_bytes;
+    const std::uint64_t wanted = std::min(std::max(begin + once, offset + length), end);
+    auto file = open(id);
+    if (!file) return file.error();
+    // Before memory is taken for a length that nobody has checked.
+    auto size = (*file)->size();
+    if (!size) return size.error();
+    if (*size < wanted) return too_short(id, *size, wanted);
+    auto window = std::make_shared<CopiedWindows::Window>();
+    window->id = id;
+    window->begin = begin;
+    window->bytes.resize(wanted - begin);
+    auto read = (*file)->read(window->bytes, begin);
+    if (!read) return read.error();
+    if (*read != window->bytes.size()) return too_short(id, begin + *read, wanted);
+    windows_.keep(window);
+    const Bytes bytes(window->bytes);
+    return Stretch{begin, {bytes, std::move(window)}};
 }
 
 Result<StoredBytes> StoredFiles::copy(FileId id, std::uint64_t offset, std::uint64_t length) {

@@ -9,26 +9,14 @@
 #include <mutex>
 #include <string>
 
+#include "engine/copied_windows.h"
+#include "engine/file_id.h"
 #include "engine/verified_frames.h"
 #include "io/disk.h"
 #include "segment/body_reference.h"
 #include "segment/pinned.h"
 
 namespace braid {
-
-/// A pack (`segment` 0), a body file (`segment` is `of_bodies`), or a segment's own file.
-struct FileId {
-    static constexpr SegmentId of_bodies{~std::uint64_t{0}};  // no segment gets there
-
-    SegmentId segment = 0;
-    std::uint32_t number = 0;
-
-    [[nodiscard]] std::string name() const;
-    bool operator==(const FileId&) const = default;
-    friend std::size_t hash_value(const FileId& id) noexcept {
-        return static_cast<std::size_t>((id.segment.value * 0x9e3779b97f4a7c15U) ^ id.number);
-    }
-};
 
 /// How what is asked for is going to be read. On a cold file, the system reads much ahead of what
 /// is read in order, which would be in vain for single records.
@@ -43,18 +31,31 @@ struct StoredBytes {
 };
 
 /// Gives out the bytes of packs and segment files, through mappings or copies, and keeps a bounded
-/// number of files mapped: the ones used longest ago are let go first; what is pinned stays
-/// readable. A descriptor is taken only for as long as a file is being mapped or copied. Any
-/// thread.
+/// number of files mapped, or of bytes copied: the ones used longest ago are let go first; what is
+/// pinned stays readable. A descriptor is taken only for as long as a file is being mapped or
+/// copied. Any thread.
 class StoredFiles {
 public:
     StoredFiles(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
-        : disk_(disk), options_(options), pinned_(std::move(pinned)) {}
+        : disk_(disk),
+          options_(options),
+          pinned_(std::move(pinned)),
+          windows_(options.tail_bytes_max / copied_part, pinned_) {}
 
-    /// [offset, offset + length) of a file. `corrupt` if the file is shorter, or missing.
+    /// [offset, offset + length) of a file, copied where files aren't mapped. `corrupt` if the file
+    /// is shorter, or missing.
     [[nodiscard]] Result<StoredBytes> view(FileId id, std::uint64_t offset, std::uint64_t length,
                                            Access access = Access::sequential);
-    /// The same by read calls into fresh memory, whatever the read mode.
+    /// A stretch of a file in memory of its own.
+    struct Stretch {
+        std::uint64_t begin = 0;
+        StoredBytes stored;
+    };
+    /// One that holds [offset, offset + length), and as much around it as is worth reading at once,
+    /// but nothing at or beyond `end`. Kept for whoever comes there next.
+    [[nodiscard]] Result<Stretch> around(FileId id, std::uint64_t offset, std::uint64_t length,
+                                         std::uint64_t end);
+    /// The same as `view` by read calls into fresh memory, whatever the read mode.
     [[nodiscard]] Result<StoredBytes> copy(FileId id, std::uint64_t offset, std::uint64_t length);
     /// A large body, checked against its hash: where it is mapped, once in the process. `corrupt`
     /// names file and offset.
@@ -67,30 +68,25 @@ public:
     void forget(const std::string& name);
 
 private:
+    /// What is copied is kept up to this part of the memory for tails.
+    static constexpr std::uint64_t copied_part = 4;
+
     /// What both mappings of the same bytes have in common: they are in memory once.
-    struct Stretch {
-        explicit Stretch(std::uint64_t bytes) : verified(bytes) {}
+    struct Shared {
+        explicit Shared(std::uint64_t bytes) : verified(bytes) {}
         VerifiedFrames verified;
         segment::Pinned::Share pinned_share;
     };
     /// A mapping of a file from its beginning.
     struct Mapped {
         std::unique_ptr<io::Mapping> mapping;
-        std::shared_ptr<Stretch> stretch;
-    };
-    /// A copy of the beginning of a file.
-    struct Copied {
-        FileId id;
-        StoredBytes stored;
-        segment::Pinned::Share pinned_share;
+        std::shared_ptr<Shared> shared;
     };
     struct Kept {
         FileId id;
         std::array<std::shared_ptr<Mapped>, 2> mapped;  // by access
     };
     using List = std::list<Kept>;
-    [[nodiscard]] Result<StoredBytes> view_copied(FileId id, std::uint64_t offset,
-                                                  std::uint64_t length);
     [[nodiscard]] Result<std::unique_ptr<io::File>> open(FileId id, bool direct = false);
     /// The same as `copy` from the medium, whatever is cached.
     [[nodiscard]] Result<StoredBytes> copy_direct(FileId id, std::uint64_t offset,
@@ -102,8 +98,6 @@ private:
     /// Leaves its mappings to those who have pinned them.
     void unmap(Kept& kept) noexcept;
     void unmap(Kept& kept, Access access) noexcept;
-    /// Leaves what was copied last to those who have pinned it. Under its mutex.
-    void drop_copy() noexcept;
 
     io::Disk& disk_;
     const Options& options_;
@@ -111,8 +105,7 @@ private:
     std::mutex mutex_;  // of what follows
     List kept_;         // newest use first
     boost::unordered_flat_map<FileId, List::iterator> by_id_;
-    std::mutex copied_mutex_;         // of what follows
-    std::shared_ptr<Copied> copied_;  // of the file that was copied last
+    CopiedWindows windows_;
 };
 
 }  // namespace braid

@@ -71,12 +71,12 @@ bool is_retired(const std::string& name, const SegmentTable& table, const Storag
 
 }  // namespace
 
-Result<Trim> plan_trim(Storage& storage, std::uint64_t store_seed, SegmentState& segment,
-                       Sequence through) {
+Result<Trim> plan_trim(const ReadParts& parts, SegmentState& segment, Sequence through) {
+    const Storage& storage = parts.storage;
     Trim trim;
     trim.segment = {segment.id, through, {}};
     const Sequence from = segment.trimmed + 1;
-    SegmentSource source(storage, store_seed, segment, {.from = from, .to = through});
+    SegmentSource source(parts, segment, {.from = from, .to = through});
     const auto counts = count_records(source, storage, from, through, trim);
     if (!counts) return counts.error();
     for (const auto& [number, count] : counts->bodies) {

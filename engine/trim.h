@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/frame_source.h"
 #include "engine/segment_table.h"
-#include "engine/storage.h"
 #include "io/disk.h"
 
 namespace braid {
@@ -22,8 +22,8 @@ struct Trim {
 /// Works out the trim of a segment through an entry that is drained. The caller holds the drain's
 /// role, so that nothing is drained meanwhile. Reads what is to be trimmed: `corrupt` where that is
 /// damaged.
-[[nodiscard]] Result<Trim> plan_trim(Storage& storage, std::uint64_t store_seed,
-                                     SegmentState& segment, Sequence through);
+[[nodiscard]] Result<Trim> plan_trim(const ReadParts& parts, SegmentState& segment,
+                                     Sequence through);
 
 /// Numbers of the body files that frames beyond what is drained refer to. Walks all of them.
 [[nodiscard]] std::set<std::uint64_t> undrained_body_files(const segment::Arena& arena,

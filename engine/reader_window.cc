@@ -1,0 +1,103 @@
+// Where a reader's frames come from, a window of them at a time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine.h"
+#include "engine/reader_body.h"
+
+namespace braid {
+namespace {
+
+constexpr std::size_t window_frames_most = 256;
+
+}  // namespace
+
+bool ReaderBody::find_segment(std::string_view space, std::string_view segment) {
+    const ReadParts parts = engine_->parts();
+    SegmentState* state = parts.table.find(space, segment, end_);
+    if (state == nullptr) return false;
+    source_.emplace<SegmentSource>(
+        parts, *state,
+        SegmentSource::Range{bounds_.from, bounds_.to, bounds_.after, bounds_.backward});
+    return true;
+}
+
+/// nullptr until what is to be read exists.
+FrameSource* ReaderBody::source() {
+    if (auto* space = std::get_if<SpaceSource>(&source_)) return space;
+    if (const auto* missing = std::get_if<Missing>(&source_)) {
+        const Missing names = *missing;
+        if (!find_segment(names.space, names.segment)) return nullptr;
+    }
+    return std::get_if<SegmentSource>(&source_);
+}
+
+/// Takes the next frames; none at the end.
+Result<void> ReaderBody::next_window() {
+    window_.clear_items();
+    is_window_within_ = false;
+    item_ = 0;
+    if (engine_->is_closed()) return Error(Errc::closed, "the store was closed");
+    FrameSource* from = source();
+    if (from == nullptr) return {};
+    from->set_end(end_);
+    if (bounds_.as_of != no_limit) from->read_as_of_end();
+    if (std::exchange(is_at_start_, false)) go_near_start(*from);
+    auto filled = fill_window(*from);
+    if (window_.items().empty()) window_.clear();  // who waits for more pins nothing
+    if (!filled) return filled;
+    is_window_within_ = is_window_within();
+    window_frames_ = std::min(window_frames_ * 2, window_frames_most);
+    return {};
+}
+
+/// Whether no bound and no end cuts anything off the window's frames, but for what is gone and the
+/// limit.
+bool ReaderBody::is_window_within() const noexcept {
+    if (bounds_.backward || window_.items().empty()) return false;
+    const segment::FrameView first = window_.items().front().frame;
+    const segment::FrameView last = window_.items().back().frame;
+    return first.first_position() > bounds_.after && first.first_sequence() >= bounds_.from &&
+           first.timestamp() >= bounds_.from_time && last.last_position() <= end_ &&
+           (bounds_.to == no_limit || last.last_sequence() <= bounds_.to) &&
+           last.timestamp() <= bounds_.to_time;
+}
+
+Result<void> ReaderBody::fill_window(FrameSource& from) {
+    for (;;) {
+        auto filled = from.fill(window_, window_frames_);
+        if (filled || filled.error().code() != Errc::trimmed) return filled;
+        if (bounds_.on_trimmed == OnTrimmed::refuse) return trimmed(filled.error());
+    }
+}
+
+/// The error with the first position that is left, found by going on; nothing is read after it.
+Error ReaderBody::trimmed(const Error& gone) {
+    const Position seen = std::max(seen_, current_->position);
+    bounds_.on_trimmed = OnTrimmed::skip;
+    const Result<Entry>* left = next();
+    const Position first_left = left != nullptr && *left ? (**left).position : Position(0);
+    seen_ = seen;
+    if (!failed_) current_->position = 0;  // wasn't given
+    const std::string where = first_left == 0
+                                  ? "nothing is left behind it"
+                                  : fmt::format("the first position left is {}", first_left.value);
+    return Error::trimmed({gone.trimmed()->trimmed_through, first_left},
+                          fmt::format("{}; {}", gone.message(), where));
+}
+
+/// What comes next is somewhere else.
+void ReaderBody::forget_window() noexcept {
+    window_.clear();
+    is_window_within_ = false;
+    item_ = 0;
+    window_frames_ = 1;
+    is_at_start_ = false;
+    steps_.stop = steps_.at;
+    is_cut_ = false;
+    granted_ = 0;
+}
+
+}  // namespace braid
