@@ -122,4 +122,28 @@ TEST_CASE("copied: a scan reads each byte about once, forward and in the order o
     CHECK(read_so_far() - before < 3 * all * 5 / 4);
 }
 
+TEST_CASE(
+    "copied: a reader of a space goes on where a piece that it reads from is trimmed and gone") {
+    for (const ReadMode mode : {ReadMode::mapped, ReadMode::copied}) {
+        Options options = copied_options();
+        options.read_mode = mode;
+        StoreFixture fixture(options);
+        for (std::uint64_t i = 1; i <= 200; ++i)
+            for (const char* segment : {"a", "b"})
+                must(fixture->append("sp", segment, payload_of(i), {}, Durability::buffered));
+        must(fixture->drain());
+        Reader reader = fixture->read_space("sp", {.on_trimmed = OnTrimmed::skip});
+        for (int i = 0; i < 50; ++i) REQUIRE(reader.next() != nullptr);
+        must(fixture->trim("sp", "a", 200));
+        std::uint64_t last = 25;  // of b
+        while (const Result<Entry>* entry = reader.next()) {
+            REQUIRE(*entry);
+            if ((**entry).segment == "a") continue;  // was taken before
+            CHECK((**entry).sequence == ++last);
+            CHECK((**entry).text() == payload_of(last));
+        }
+        CHECK(last == 200);
+    }
+}
+
 }  // namespace braid::test
