@@ -34,15 +34,22 @@ Result<CarefulExtents::Extent> CarefulExtents::extent(Link link) {
 Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
     extents_.clear();
     known_ = true;
+    gatherings_ = storage_.gatherings();
     for (Link link = segment_.head; link;) {
-        if (storage_.pack_number(link.pack()) == nullptr && segment_.trimmed != 0)
-            break;  // retired
-        auto here = extent(link);
+        const PackState* pack = storage_.pack_number(link.pack());
+        if (pack == nullptr && segment_.trimmed != 0) break;  // retired
+        Link at = link;
+        if (pack != nullptr && pack->gathered) {
+            const auto first = add_gathered(*pack, high);
+            if (!first) return scan_for_extents();
+            at = *first;
+        }
+        auto here = extent(at);
         // A wrong link is no damage to what is stored: the frames tell where they are.
         if (!here || here->view.frame.segment() != segment_.id || !here->view.links_sound)
             return scan_for_extents();
         const FrameView frame = here->view.frame;
-        if (frame.first_sequence() > high && here->view.anchor) {
+        if (at == link && frame.first_sequence() > high && is_plain(here->view.anchor)) {
             auto anchor = extent(here->view.anchor);
             if (anchor && here->view.anchor < link && anchor->view.frame.segment() == segment_.id &&
                 anchor->view.frame.first_sequence() > high) {
@@ -50,7 +57,7 @@ Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
                 continue;
             }
         }
-        if (frame.first_sequence() <= high) extents_.push_back(link);
+        if (at == link && frame.first_sequence() <= high) extents_.push_back(link);
         // A header may lie about its sequence: the walk ends only where the frame is sound.
         if (frame.first_sequence() <= low && segment::verify_frame(frame, store_seed_) == nullptr)
             break;
@@ -60,6 +67,37 @@ Result<void> CarefulExtents::find_extents(Sequence low, Sequence high) {
     }
     std::reverse(extents_.begin(), extents_.end());
     return {};
+}
+
+/// Whether a link leads to a place in a pack that is as it was written.
+bool CarefulExtents::is_plain(Link link) const {
+    const PackState* pack = link ? storage_.pack_number(link.pack()) : nullptr;
+    return pack != nullptr && !pack->gathered;
+}
+
+/// Adds the segment's extents in a gathered pack, the last one first. Gives the first one; nothing
+/// where the directory doesn't lead to it.
+std::optional<Link> CarefulExtents::add_gathered(const PackState& pack, Sequence high) {
+    const auto stored = storage_.files.view({0, pack.info.number}, 0, pack.found_end());
+    if (!stored) return std::nullopt;
+    const Bytes bytes = stored->bytes;
+    const index::PackDirectory directory(
+        bytes.subspan(pack.directory_offset(), pack.found_end() - pack.directory_offset()),
+        pack.directory_entries());
+    const auto stretch = directory.find(segment_.id, 0);
+    if (!stretch || !index::directory_block_is_sound(directory.block(stretch->block),
+                                                     stretch->block, pack.info.number, store_seed_))
+        return std::nullopt;
+    std::vector<Link> found;
+    for (std::uint64_t at = stretch->begin; at < pack.info.extents_end;) {
+        const FrameView frame = segment::extent_frame(bytes, pack.info.extents_end, at);
+        if (frame.data() == nullptr) return std::nullopt;
+        if (frame.segment() != segment_.id) break;
+        if (frame.first_sequence() <= high) found.emplace_back(pack.info.number, at);
+        at += segment::extent_header_bytes + frame.padded_length();
+    }
+    extents_.insert(extents_.end(), found.rbegin(), found.rend());
+    return Link(pack.info.number, stretch->begin);
 }
 
 template <class Visit>
@@ -112,7 +150,7 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
                                   Sequence last) {
     wanted_ = next;
     const bool exhausted = backward_ ? index_ == 0 : index_ == extents_.size();
-    if (!known_ || exhausted) {
+    if (!known_ || exhausted || gatherings_ != storage_.gatherings()) {
         auto found = find_extents(backward_ ? last : next, backward_ ? next : last);
         if (!found) return found;
         index_ = backward_ ? extents_.size() : 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ private:
     [[nodiscard]] Result<Extent> extent(segment::Link link);
     /// Finds the links of the segment's extents from `low` to `high`, oldest first.
     [[nodiscard]] Result<void> find_extents(Sequence low, Sequence high);
+    [[nodiscard]] bool is_plain(segment::Link link) const;
+    [[nodiscard]] std::optional<segment::Link> add_gathered(const PackState& pack, Sequence high);
     /// Of all packs, oldest first; ends with the first error, of a file or of `visit`.
     template <class Visit>
     [[nodiscard]] Result<void> visit_all_extents(const Visit& visit);
@@ -48,6 +51,7 @@ private:
     std::vector<segment::Link> extents_;  // found, oldest first
     std::size_t index_ = 0;               // forward: the next one; backward: one past the next one
     bool known_ = false;
+    std::uint64_t gatherings_ = 0;  // by then
 };
 
 }  // namespace braid

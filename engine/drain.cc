@@ -4,6 +4,7 @@
 #include <braid/check.hpp>
 
 #include "io/planted.h"
+#include "segment/pack.h"
 
 namespace braid {
 namespace {
@@ -111,6 +112,8 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
             return true;
         }
         case Phase::sync_record:
+            if (is_gathering() && is_planted(PlantedFault::packs_retired_early))
+                remove_gathered_from();
             queue.reserve(1);
             queue.submit({.kind = io::Request::Kind::sync, .file = catalog_file_.get()});
             phase_ = Phase::publish;
@@ -134,7 +137,6 @@ Result<bool> Drain::begin() {
         catalog_file_ = std::move(*file);
     }
     collect_trim();
-    record_.next_pack = target_.storage.next_pack();
     if (!nodes_.empty()) {
         assign();
         if (auto named = name_outputs(); !named) return named.error();
@@ -150,7 +152,9 @@ bool Drain::collect() {
     record_.cut = drained;
     record_.transaction = target_.storage.transaction();
     record_.timestamp = target_.storage.timestamp();
+    record_.next_pack = target_.storage.next_pack();
     if (trim_) return true;  // alone: a piece must not land in a file that it retires
+    if (gathered_ && collect_gathered()) return true;  // alone: it holds what it says now
     {
         const std::scoped_lock lock(target_.commit_mutex);
         const auto durable = target_.watermarks.transaction_at(Level::durable);
@@ -206,6 +210,16 @@ void Drain::collect_trim() {
     if (trim_->body_files.empty()) return;
     record_.next_body_file = target_.storage.next_body_file();
     record_.body_files = trim_->body_files;
+}
+
+/// False if it can't be: then it is forgotten.
+bool Drain::collect_gathered() {
+    if (fill_record(*gathered_, target_.storage, record_)) return true;
+    const std::string name = segment::pack_name(gathered_->info.number);
+    gathered_.reset();
+    target_.storage.reserve_pack(0);
+    static_cast<void>(target_.disk.remove(name));
+    return false;
 }
 
 /// A few at a time, so that a drain takes few descriptors however many pieces it has.
@@ -309,6 +323,7 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
         record.packs.push_back(pack.info);
         record.pieces.insert(record.pieces.end(), pack.pieces.begin(), pack.pieces.end());
         record.sections.insert(record.sections.end(), pack.sections.begin(), pack.sections.end());
+        if (pack.gathered) record.gathered.push_back(*pack.gathered);
         if (pack.trimmed_records != 0)
             record.pack_trims.push_back({pack.info.number, pack.trimmed_records});
     }

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/gather.h"
 #include "engine/segment_table.h"
 #include "engine/sequencer.h"
 #include "engine/storage.h"
@@ -53,9 +54,15 @@ public:
     /// earlier request that wasn't met is forgotten.
     void request(Trim trim) { trim_ = std::move(trim); }
     void forget_trim() { trim_.reset(); }
+    /// Asks the next drain, behind a trim, to put a gathered pack in the place of others, and to do
+    /// nothing else. The pack is given up where that can't be.
+    void request(Gathered gathered) { gathered_ = std::move(gathered); }
+    [[nodiscard]] bool is_to_gather() const noexcept { return gathered_.has_value(); }
     /// Begins a new catalog file if that shortens it much, for the next opening; while idle. Where
     /// that fails a sound catalog is left, the old one or the new one.
     void shorten_catalog() noexcept;
+    /// Gathered packs that took the place of others.
+    [[nodiscard]] std::uint64_t gathered() const noexcept { return gathered_count_; }
     /// Drains finished, and bytes of frames in them.
     [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
@@ -90,6 +97,7 @@ private:
     void collect_named();
     void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
+    [[nodiscard]] bool collect_gathered();
     void assign();
     void assign_frame(const segment::TailNode& node);
     void assign_pieces();
@@ -119,6 +127,11 @@ private:
     static constexpr std::size_t segments_ahead = 16;
     void let_go_of_tails();
     void publish_trims();
+    void publish_gathered();
+    void remove_gathered_from();
+    [[nodiscard]] bool is_gathering() const noexcept {
+        return record_.kind == index::CatalogRecordKind::gather;
+    }
     void fail(io::Queue& queue);
     void give_up();
 
@@ -127,7 +140,8 @@ private:
     index::CatalogEnd catalog_;
     bool catalog_doubtful_;  // the next record must go into a fresh file
     std::uint64_t catalog_snapshot_bytes_;
-    std::optional<Trim> trim_;  // asked for
+    std::optional<Trim> trim_;          // asked for
+    std::optional<Gathered> gathered_;  // likewise
     std::unique_ptr<io::File> catalog_file_;
     SpaceId next_space_;  // as the catalog has them
     SegmentId next_segment_;
@@ -149,6 +163,7 @@ private:
 
     std::uint64_t drains_ = 0;
     std::uint64_t drained_bytes_ = 0;
+    std::uint64_t gathered_count_ = 0;
 };
 
 /// Everything that the catalog must hold when it begins a new file.

@@ -95,7 +95,8 @@ void Drain::note_names() {
 }
 
 Result<void> Drain::name_outputs() {
-    const std::uint32_t number = record_.next_pack++;
+    const std::uint32_t number = target_.storage.free_pack();
+    record_.next_pack = number + 1;
     if (number > segment::pack_number_max)
         return Error(Errc::too_large, "the store has used all pack numbers");
     record_.packs.push_back({.number = number,
@@ -217,7 +218,6 @@ void Drain::count_bodies() {
 }
 
 void Drain::finish_record() {
-    record_.kind = index::CatalogRecordKind::drain;
     note_names();
     count_bodies();
     // In order of their ids, which are sorted apart from all that is to be written of them.

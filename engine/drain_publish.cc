@@ -1,5 +1,6 @@
 // What a drain does once its record is durable: readers go over to what is stored.
 #include "engine/drain.h"
+#include "segment/pack.h"
 
 namespace braid {
 
@@ -7,11 +8,13 @@ namespace braid {
 void Drain::publish() {
     if (!stored_shown_) show_stored();
     publish_segments();
-    if (trim_)
+    if (is_gathering())
+        publish_gathered();
+    else if (trim_)
         publish_trims();
     else
         let_go_of_tails();
-    ++drains_;
+    if (!is_gathering()) ++drains_;
     drained_bytes_ += frames_bytes_;
     next_space_ = record_.next_space;
     next_segment_ = record_.next_segment;
@@ -23,12 +26,13 @@ void Drain::show_stored() {
     target_.storage.add(record_);
     for (const index::SegmentTrim& trim : record_.trims)
         apply_trim(trim, target_.table, target_.storage);
+    stored_shown_ = true;
+    if (is_gathering()) return;  // what its sections say of their spaces is known
     for (const index::OrderSection& section : record_.sections) {
         SpaceState& space = *target_.table.find(section.space);
         space.in_catalog = true;
-        space.order = {section.records_before + section.records, section.last_checksum};
+        space.order = {section.records_before + section.records, section.followed_as()};
     }
-    stored_shown_ = true;
 }
 
 void Drain::publish_segments() {
@@ -69,6 +73,20 @@ void Drain::publish_trims() {
         static_cast<void>(target_.disk.remove(name));
     }
     trim_.reset();
+}
+
+void Drain::publish_gathered() {
+    remove_gathered_from();
+    target_.storage.reserve_pack(0);
+    gathered_.reset();
+    ++gathered_count_;
+}
+
+void Drain::remove_gathered_from() {
+    std::vector<std::string> names;
+    for (const std::uint32_t number : gathered_->sources)
+        names.push_back(segment::pack_name(number));
+    target_.storage.remove_later(names);
 }
 
 /// Forgets the drain under way, whether it was published or not.

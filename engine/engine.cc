@@ -319,6 +319,7 @@ Result<void> Engine::close() {
         // Other threads' calls may be under way, and want to write as well: before or never.
         const std::scoped_lock role(drain_mutex_);
         if (done) done = or_out_of_memory([&] { return finish_work(); });
+        gather_->give_up();
         write_metrics(true);  // while the directory is ours
         closed_.store(true, std::memory_order_release);
         lock_.reset();
@@ -388,6 +389,13 @@ StoreStat Engine::stat() const {
     stat.packs = storage_->packs().size();
     for (const PackState& pack : storage_->packs()) {
         stat.pack_bytes += pack.info.bytes;
+        if (stat.packs_by_level.size() <= pack.level())
+            stat.packs_by_level.resize(pack.level() + 1);
+        ++stat.packs_by_level[pack.level()];
+        if (pack.gathered) stat.gathered_bytes += pack.info.bytes;
+        if (pack.gathered)
+            for (const index::PackRange& range : pack.gathered->from)
+                stat.redirected_packs += std::uint64_t{range.last} - range.first + 1;
         stat.pieces += pack.pieces.size();
         for (const segment::Piece& piece : pack.pieces)
             if (piece.frames_bytes != 0) stat.piece_bytes += piece.end() - piece.offset;
@@ -413,6 +421,8 @@ Metrics Engine::metrics() const {
     metrics.conflicts = conflicts_;
     metrics.drains = drains_;
     metrics.drained_bytes = drained_bytes_;
+    metrics.gatherings = gatherings_;
+    metrics.gathered_bytes = gathered_bytes_;
     metrics.slowed_ns = slowed_ns_.load(std::memory_order_relaxed);
     return metrics;
 }

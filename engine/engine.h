@@ -66,6 +66,7 @@ public:
                                         Durability durability);
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<void> drain();
+    [[nodiscard]] Result<void> gather();
     [[nodiscard]] Result<void> trim(std::string_view space, std::string_view segment,
                                     Sequence through, const TrimOptions& options = {});
 
@@ -114,6 +115,9 @@ public:
     [[nodiscard]] Result<Position> transaction_end(Position position) const;
     [[nodiscard]] const segment::Pinned& pinned() const noexcept { return *pinned_; }
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
+    /// Of a store that is open read-only, where what is stored isn't what it was: looks what a
+    /// writer has gathered and trimmed since. False if that is nothing, or can't be read.
+    [[nodiscard]] bool look_again() const;
     [[nodiscard]] Result<VerifyReport> verify() const;
     /// What of packs and segments' own files can be made again from the frames, and should be.
     [[nodiscard]] Result<std::vector<Rewrite>> plan_rewrites() const {
@@ -123,7 +127,7 @@ public:
     [[nodiscard]] Metrics metrics() const;
 
     // One turn each of the log's and the drain's work, never waiting, for simulations: with threads
-    // none. False if there was nothing to do.
+    // none. False if there was nothing to do. Where nothing is to be drained, packs are gathered.
     bool step_log(io::Queue& queue);
     [[nodiscard]] Result<bool> step_drain(io::Queue& queue);
     /// Whether it is time for the drain's thread to begin one.
@@ -179,6 +183,8 @@ private:
                                                     std::uint64_t limit) const;
     /// Of the sequencer; nobody's where there is none.
     [[nodiscard]] std::unique_lock<std::mutex> lock_sequencer() const;
+    [[nodiscard]] Result<VerifyReport> verify_now() const;
+    [[nodiscard]] Result<std::uint64_t> lag_now(const Source& source, Position cursor) const;
     [[nodiscard]] Result<std::uint64_t> count_readable(const Source& source, Position cursor) const;
     /// Entries of a space beyond the cursor, where nothing of it is trimmed.
     [[nodiscard]] Result<std::uint64_t> lag_in_space(const SpaceState& space, Position cursor,
@@ -192,6 +198,10 @@ private:
     [[nodiscard]] Result<void> drain_rest(io::Queue& queue);
     /// One drain of what is durable now. False if there was nothing.
     [[nodiscard]] Result<bool> drain_once(io::Queue& queue);
+    /// A step of gathering packs, for who has the drain's role. False if there is nothing to do.
+    [[nodiscard]] Result<bool> step_gather(io::Queue& queue, bool block, Gather::Choice choice);
+    /// The same for whoever gets the drain's role; a drain that is due comes first.
+    [[nodiscard]] Result<bool> gather_some(io::Queue& queue, Gather::Choice choice);
     /// If the option asks for the file.
     void write_metrics(bool closed) const noexcept;
 
@@ -221,6 +231,8 @@ private:
     std::optional<TransactionIds> mutable ids_;
     std::optional<segment::Arena> mutable arena_;
     std::optional<Storage> mutable storage_;
+    std::mutex mutable look_again_mutex_;    // of what follows
+    std::uint64_t mutable next_record_ = 0;  // behind what was read of the catalog
     Pace pace_{options_.tail_bytes_max};
     std::atomic<std::uint64_t> slowed_ns_{0};
     std::optional<Sequencer> sequencer_;
@@ -231,19 +243,23 @@ private:
     std::unique_ptr<BodyFiles> bodies_;   // none if read-only
     std::unique_ptr<GroupCommit> group_;  // likewise
 
-    std::mutex mutable drain_mutex_;  // the drain's role
+    std::mutex mutable drain_mutex_;                   // the drain's role
+    std::atomic<std::uint32_t> drain_role_wanted_{0};  // by so many who wait for it
     std::unique_ptr<Drain> drain_;
+    std::unique_ptr<Gather> gather_;
     std::uint64_t drain_begun_ns_ = 0;            // by the monotonic clock
     std::unique_ptr<io::Queue> drain_queue_;      // blocking, for callers that drain
     io::Queue* simulated_log_queue_ = nullptr;    // that step_log was last called with
     io::Queue* simulated_drain_queue_ = nullptr;  // likewise step_drain
 
-    std::uint64_t commits_ = 0;        // under the sequencer's lock
-    std::uint64_t records_ = 0;        // likewise
-    std::uint64_t conflicts_ = 0;      // likewise
-    std::uint64_t drains_ = 0;         // likewise
-    std::uint64_t drained_bytes_ = 0;  // likewise
-    bool closing_ = false;             // likewise
+    std::uint64_t commits_ = 0;         // under the sequencer's lock
+    std::uint64_t records_ = 0;         // likewise
+    std::uint64_t conflicts_ = 0;       // likewise
+    std::uint64_t drains_ = 0;          // likewise
+    std::uint64_t drained_bytes_ = 0;   // likewise
+    std::uint64_t gatherings_ = 0;      // likewise
+    std::uint64_t gathered_bytes_ = 0;  // likewise
+    bool closing_ = false;              // likewise
     std::atomic<bool> closed_{false};
     bool has_threads_ = false;  // written once
     std::atomic<std::uint64_t> drained_position_{0};

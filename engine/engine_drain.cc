@@ -1,6 +1,9 @@
 // How the engine drains, who has the drain's role, and trims, which are the drain's as well.
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 #include "engine/engine.h"
 #include "io/planted.h"
 
@@ -8,7 +11,9 @@ namespace braid {
 
 Result<bool> Engine::step_drain(io::Queue& queue) {
     simulated_drain_queue_ = &queue;
-    return step_drain(queue, false);
+    auto moved = step_drain(queue, false);
+    if (!moved || *moved) return moved;
+    return step_gather(queue, false, Gather::Choice::due);
 }
 
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
@@ -21,7 +26,14 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     if (is_planted(PlantedFault::log_freed_early) && drain_->is_idle())
         group_->drained(sequencer_->last_transaction());
     auto moved = drain_->step(queue, block);
+    // A drain needs the space more than a pack that may be gathered later.
+    if (!moved && moved.error().code() == Errc::no_space) gather_->give_up();
+    if (drain_->gathered() != gatherings_) {
+        const std::scoped_lock lock(group_->mutex);
+        gatherings_ = drain_->gathered();
+    }
     if (drain_->drains() == drains) return moved;
+    if (options_.gather_packs != 0) drain_signal_.raise();  // there may be packs enough now
     group_->drained(storage_->transaction());
     drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
     pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
@@ -47,7 +59,9 @@ bool Engine::wants_drain() const {
 
 /// Whoever comes late, after a close, has no store to write to any more.
 Result<std::unique_lock<std::mutex>> Engine::take_drain_role() {
+    drain_role_wanted_.fetch_add(1, std::memory_order_relaxed);
     std::unique_lock lock(drain_mutex_);
+    drain_role_wanted_.fetch_sub(1, std::memory_order_relaxed);
     if (is_closed()) return Error(Errc::closed, "the store is closed");
     return lock;
 }
@@ -74,6 +88,41 @@ Result<bool> Engine::drain_once(io::Queue& queue) {
     for (;;) {
         auto moved = step_drain(queue, true);
         if (!moved || !*moved || drain_->is_idle()) return moved;
+    }
+}
+
+Result<bool> Engine::step_gather(io::Queue& queue, bool block, Gather::Choice choice) {
+    if (!drain_->is_idle() || drain_->is_to_gather()) return step_drain(queue, block);
+    const std::uint64_t written = gather_->written_bytes();
+    auto moved = gather_->step(choice);
+    if (gather_->written_bytes() != written) {
+        const std::scoped_lock lock(group_->mutex);
+        gathered_bytes_ += gather_->written_bytes() - written;
+    }
+    if (auto finished = gather_->take_finished()) drain_->request(*std::move(finished));
+    return moved;
+}
+
+/// Whoever waits for the role gets it between two steps.
+Result<bool> Engine::gather_some(io::Queue& queue, Gather::Choice choice) {
+    constexpr std::chrono::microseconds moment{50};
+    while (drain_role_wanted_.load(std::memory_order_relaxed) != 0)
+        std::this_thread::sleep_for(moment);
+    const auto role = take_drain_role();
+    if (!role) return role.error();
+    // In a simulation a drain may be half done, its writes in flight in that queue.
+    io::Queue& used = simulated_drain_queue_ != nullptr ? *simulated_drain_queue_ : queue;
+    if (!wants_drain()) return step_gather(used, true, choice);
+    auto moved = step_drain(used, true);
+    return moved ? Result<bool>(true) : moved;
+}
+
+Result<void> Engine::gather() {
+    if (auto drained = drain(); !drained) return drained;
+    for (;;) {
+        auto moved = gather_some(*drain_queue_, Gather::Choice::all);
+        if (!moved) return moved.error();
+        if (!*moved) return {};
     }
 }
 
@@ -121,7 +170,9 @@ Result<void> Engine::trim(std::string_view space, std::string_view segment, Sequ
         Drain& drain;
         ~Forget() { drain.forget_trim(); }
     } const forget{*drain_};
-    return drain_rest(*drain_queue_);
+    auto trimmed = drain_rest(*drain_queue_);
+    drain_signal_.raise();  // much of a pack may be dead now
+    return trimmed;
 }
 
 }  // namespace braid

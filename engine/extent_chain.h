@@ -9,8 +9,8 @@
 namespace braid {
 
 /// Finds extents of one segment by sequence, along the links that lead from its newest extent back
-/// to its oldest. A link is a hint: what is found was verified, and holds the sequence. Used while
-/// `Storage::publish` is held shared, by one thread.
+/// to its oldest; in a gathered pack by the directory. A link is a hint: what is found was
+/// verified, and holds the sequence. Used while `Storage::publish` is held shared, by one thread.
 class ExtentChain {
 public:
     struct Extent {
@@ -42,7 +42,16 @@ public:
     }
 
 private:
-    [[nodiscard]] segment::FrameView look_at(segment::Link link);
+    [[nodiscard]] bool enter(std::uint32_t number);
+    [[nodiscard]] segment::FrameView look_at(segment::Link link, Sequence wanted);
+    [[nodiscard]] segment::FrameView look_up(Sequence wanted);
+    /// Of the extent at this offset of the file looked at last, not verified; or a null view.
+    [[nodiscard]] segment::FrameView frame_at(std::uint64_t extent_offset) const {
+        return file_->frame(extent_offset + segment::extent_header_bytes, extents_end_,
+                            segment::extent_header_bytes);
+    }
+    void fetch(std::uint64_t extent_offset) const noexcept;
+    [[nodiscard]] bool is_sound(const index::PackDirectory& directory, std::uint64_t block) const;
     /// To the extent of the frame at this offset of the pack looked at last; none at its end.
     [[nodiscard]] segment::Link link_to(std::uint64_t frame_offset) const noexcept {
         return frame_offset < extents_end_
@@ -68,8 +77,22 @@ private:
     bool is_anchor_far_ = true;  // on a walk: the anchor may lie beyond what is wanted
     segment::Link anchor_;       // an extent that is one
     // Of the pack looked at last.
+    std::uint32_t entered_ = 0;     // the number that led there
+    std::uint64_t gatherings_ = 0;  // by then
     std::uint32_t pack_ = 0;
     std::uint64_t extents_end_ = 0;
+    std::uint64_t found_end_ = 0;
+    bool is_gathered_ = false;
+    std::uint64_t directory_entries_ = 0;
+    /// What was looked up last, since a walk asks for it several times.
+    struct LookedUp {
+        const RecentFiles::Recent* file = nullptr;
+        std::uint32_t loads = 0;
+        std::uint32_t pack = 0;
+        std::uint32_t clears = 0;  // of the files: as long as that stays, so do the file's bytes
+        Sequence wanted;
+        segment::FrameView frame;
+    } looked_up_;
     RecentFiles::Recent* file_ = nullptr;
 };
 

@@ -51,21 +51,34 @@ Result<std::uint64_t> records_through(const ReadParts& parts, const PackState& p
     return records_through(*entries, position);
 }
 
+/// Of the space in all that was drained. What a writer has gathered since a store was opened
+/// read-only may hold more.
+Result<std::uint64_t> drained_records(const ReadParts& parts, SpaceId space) {
+    const auto& packs = parts.storage.packs();
+    const Position drained = parts.storage.drained();
+    for (auto pack = packs.rbegin(); pack != packs.rend(); ++pack) {
+        const index::OrderSection* last = section_of(*pack, space);
+        if (last == nullptr || last->first_position > drained) continue;
+        if (last->last_position <= drained) return last->records_before + last->records;
+        auto records = records_through(parts, *pack, *last, drained);
+        if (!records) return records;
+        return last->records_before + *records;
+    }
+    return 0;
+}
+
 /// Drained entries of the space beyond the position.
 Result<std::uint64_t> drained_beyond(const ReadParts& parts, SpaceId space, Position position) {
-    const auto& packs = parts.storage.packs();
-    const index::OrderSection* last = nullptr;
-    for (auto pack = packs.rbegin(); pack != packs.rend() && last == nullptr; ++pack)
-        last = section_of(*pack, space);
-    if (last == nullptr || last->last_position <= position) return 0;
-    const std::uint64_t all = last->records_before + last->records;
+    if (position >= parts.storage.drained()) return 0;
+    const auto all = drained_records(parts, space);
+    if (!all) return all;
     // The first section that reaches beyond the position knows what lies before it.
-    for (const PackState& pack : packs) {
+    for (const PackState& pack : parts.storage.packs()) {
         const index::OrderSection* section = section_of(pack, space);
         if (section == nullptr || section->last_position <= position) continue;
         auto before = records_through(parts, pack, *section, position);
         if (!before) return before;
-        return all - section->records_before - *before;
+        return *all - std::min(*all, section->records_before + *before);
     }
     return 0;
 }
@@ -95,6 +108,13 @@ std::uint64_t undrained_between(const ReadParts& parts, const SpaceState& space,
 }  // namespace
 
 Result<std::uint64_t> Engine::lag(const Source& source, Position cursor) const {
+    for (;;) {
+        auto count = lag_now(source, cursor);
+        if (count || count.error().code() != Errc::corrupt || !look_again()) return count;
+    }
+}
+
+Result<std::uint64_t> Engine::lag_now(const Source& source, Position cursor) const {
     const Position end = watermarks_.committed();
     if (cursor > end)
         return Error(Errc::out_of_range,

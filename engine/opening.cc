@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "engine/store_files.h"
 #include "engine/threads.h"
 #include "io/planted.h"
 #include "segment/body_reference.h"
+#include "segment/pack.h"
 
 namespace braid {
 namespace {
@@ -215,7 +217,9 @@ Result<void> Opening::load() {
         disk_, [this](const index::CatalogRecord& record) { return apply(record); }, items);
     if (!catalog) return catalog.error().code() == Errc::not_found ? no_catalog() : catalog.error();
     catalog_ = std::move(*catalog);
+    if (auto whole = check_packs(); !whole) return whole;
     engine_.identify(catalog_.store);
+    engine_.next_record_ = catalog_.end.next_record;
     const Storage& storage = *engine_.storage_;
     engine_.drained_position_ = storage.drained().value;
     engine_.sequencer_->restore(storage.drained(), storage.transaction(), storage.timestamp());
@@ -237,6 +241,32 @@ Result<void> Opening::load() {
     engine_.recovery_.torn_tail = scan_.torn_tail;
     engine_.recovery_.log_files = scan_.slots.size();
     for (const wal::LogSlot& slot : scan_.slots) engine_.recovery_.log_bytes += slot.capacity;
+    return {};
+}
+
+/// Packs that were gathered are removed, so a catalog that has lost the record of it, at its end,
+/// speaks of packs that are gone and not of the one that holds all they did. That one mustn't be
+/// taken for an unfinished drain's, and be written over.
+Result<void> Opening::check_packs() {
+    const Storage& storage = *engine_.storage_;
+    const auto files = disk_.list();
+    if (!files) return files.error();
+    std::set<std::uint64_t> there;
+    std::string beyond;
+    for (const io::DirectoryEntry& file : *files) {
+        if (store_file_kind(file.name) != StoreFile::pack) continue;
+        const std::uint64_t number = store_file_numbers(file.name).number;
+        there.insert(number);
+        if (number >= storage.next_pack()) beyond = file.name;
+    }
+    if (beyond.empty()) return {};
+    for (const PackState& pack : storage.packs())
+        if (!there.contains(pack.info.number))
+            return Error(Errc::corrupt,
+                         fmt::format("{} at offset {}: {}, which it speaks of, is missing, and {} "
+                                     "isn't in it: its last record must be lost",
+                                     index::catalog_name(catalog_.end.file), catalog_.end.offset,
+                                     segment::pack_name(pack.info.number), beyond));
     return {};
 }
 
@@ -265,7 +295,8 @@ const char* Opening::apply_places(const index::CatalogRecord& record) {
     for (const index::OrderSection& section : record.sections) {
         SpaceState* space = engine_.table_->find(section.space);
         if (space == nullptr) return "an order section of a space that was never named";
-        space->order = {section.records_before + section.records, section.last_checksum};
+        if (record.kind == index::CatalogRecordKind::gather) continue;  // of what is known
+        space->order = {section.records_before + section.records, section.followed_as()};
     }
     return nullptr;
 }
@@ -311,6 +342,7 @@ const char* Opening::apply_ids(const index::CatalogRecord& record) {
 Result<void> Opening::apply(const index::CatalogRecord& record) {
     const char* problem = impossible_number(record);
     if (problem == nullptr) problem = check_names(record);
+    if (problem == nullptr) problem = engine_.storage_->gathering_problem(record);
     if (problem == nullptr) problem = apply_places(record);
     if (problem == nullptr) problem = apply_consumers(record);
     if (problem == nullptr) problem = apply_leases(record);
@@ -390,6 +422,9 @@ Result<void> Opening::start(Engine::Threads threads) {
     engine_.watermarks_.raise_durable(engine_.sequencer_->last_position(),
                                       engine_.sequencer_->last_transaction());
     engine_.begin_commits(std::move(*log_files_), std::move(writer_), log_capacity_, threads);
+    engine_.gather_ = std::make_unique<Gather>(GatherTarget{disk_, engine_.options_, catalog_.store,
+                                                            engine_.store_seed_, *engine_.table_,
+                                                            *engine_.storage_});
     engine_.drain_ = std::make_unique<Drain>(
         DrainTarget{disk_, engine_.options_, catalog_.store, engine_.store_seed_, *engine_.table_,
                     *engine_.consumers_, *engine_.leases_, *engine_.ids_, *engine_.arena_,

@@ -21,6 +21,7 @@ private:
     [[nodiscard]] Result<std::vector<std::string>> unfinished_creation();
     [[nodiscard]] Result<bool> is_unused_log(const std::string& name);
     [[nodiscard]] Result<void> load();
+    [[nodiscard]] Result<void> check_packs();
     [[nodiscard]] Error of_torn_catalog(Error error) const;
     [[nodiscard]] Result<void> apply(const index::CatalogRecord& record);
     [[nodiscard]] const char* check_names(const index::CatalogRecord& record) const;

@@ -32,6 +32,7 @@ std::optional<std::string> options_problem(const Options& options) {
         {"arena_chunk_bytes", options.arena_chunk_bytes, 4 * kib, 64 * mib},
         {"piece_bytes_min", options.piece_bytes_min, 4 * kib, gib},
         {"segment_file_bytes", options.segment_file_bytes, options.piece_bytes_min, 16 * gib},
+        {"gather_packs", options.gather_packs == 0 ? 2 : options.gather_packs, 2, 1024},
         {"record_bytes_max", options.record_bytes_max, 1, 64 * mib},
         {"transaction_bytes_max", options.transaction_bytes_max, 1, 64 * mib},
         {"transaction_segments_max", options.transaction_segments_max, 1, 1 << 20},

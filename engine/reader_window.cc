@@ -68,7 +68,13 @@ bool ReaderBody::is_window_within() const noexcept {
 Result<void> ReaderBody::fill_window(FrameSource& from) {
     for (;;) {
         auto filled = from.fill(window_, window_frames_);
-        if (filled || filled.error().code() != Errc::trimmed) return filled;
+        if (filled) return filled;
+        const Errc code = filled.error().code();
+        if (code == Errc::corrupt && engine_->look_again()) {
+            window_.clear();
+            continue;
+        }
+        if (code != Errc::trimmed) return filled;
         if (bounds_.on_trimmed == OnTrimmed::refuse) return trimmed(filled.error());
     }
 }

@@ -74,7 +74,9 @@ std::optional<std::vector<std::byte>> Planner::encode_order(const PackState& pac
         builder.finish(bytes, section.offset, section.pack, store_seed_, [&](SpaceId) {
             return index::OrderTotals{section.records_before, *previous};
         });
-    if (sections.size() != 1 || !(sections.front() == section)) return std::nullopt;
+    if (sections.size() != 1 || sections.front().bytes != section.bytes ||
+        sections.front().last_checksum != section.last_checksum)
+        return std::nullopt;
     return bytes;
 }
 
@@ -82,6 +84,9 @@ Result<void> Planner::plan_pack(const PackState& pack) {
     const std::string name = segment::pack_name(pack.info.number);
     const auto found = read(name);
     if (!found) return found.error();
+    if (pack.gathered)
+        if (const auto right = build_directory(pack, *found, store_seed_))
+            plan(name, *found, pack.directory_offset(), *right, "the directory");
     bool all = !pack.sections.empty();
     for (const index::OrderSection& section : pack.sections) {
         const auto right = encode_order(pack, section);
@@ -132,6 +137,25 @@ Result<void> Planner::plan_piece(const segment::Piece& piece) {
 }
 
 }  // namespace
+
+std::optional<std::vector<std::byte>> build_directory(const PackState& pack, Bytes bytes,
+                                                      std::uint64_t store_seed) {
+    if (bytes.size() < pack.info.extents_end) return std::nullopt;
+    index::DirectoryBuilder builder;
+    std::pair<std::uint64_t, std::uint64_t> before;
+    for (std::uint64_t at = segment::file_header_bytes; at < pack.info.extents_end;) {
+        const auto frame = segment::extent_frame(bytes, pack.info.extents_end, at);
+        if (frame.data() == nullptr || segment::verify_frame(frame, store_seed) != nullptr)
+            return std::nullopt;
+        const std::pair key(frame.segment().value, frame.first_sequence().value);
+        if (key <= before) return std::nullopt;
+        before = key;
+        builder.add(frame.segment(), frame.first_sequence(), frame.count(), at);
+        at += segment::extent_header_bytes + frame.padded_length();
+    }
+    if (builder.entries() != pack.directory_entries()) return std::nullopt;
+    return builder.finish(pack.info.number, store_seed);
+}
 
 Result<std::vector<Rewrite>> plan_rewrites(io::Disk& disk, const Uuid& store, Storage& storage,
                                            const SegmentTable& table) {

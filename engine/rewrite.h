@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,14 @@ struct Rewrite {
     std::string what;
 };
 
-/// Headers, space orders and sparse indexes that are damaged while all frames beside them are
-/// sound. Changes nothing. Blocks; reads every pack and every piece.
+/// The directory of a gathered pack, from its extents; nothing unless all of them are sound.
+/// `bytes`: of the whole file.
+[[nodiscard]] std::optional<std::vector<std::byte>> build_directory(const PackState& pack,
+                                                                    Bytes bytes,
+                                                                    std::uint64_t store_seed);
+
+/// Headers, directories, space orders and sparse indexes that are damaged while all frames beside
+/// them are sound. Changes nothing. Blocks; reads every pack and every piece.
 [[nodiscard]] Result<std::vector<Rewrite>> plan_rewrites(io::Disk& disk, const Uuid& store,
                                                          Storage& storage,
                                                          const SegmentTable& table);

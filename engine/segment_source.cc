@@ -67,6 +67,8 @@ Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
     window.clear_pins();
     const std::shared_lock lock(storage_.publish);
     recent_.expect(access_for(frames));
+    if (std::exchange(gatherings_, storage_.gatherings()) != storage_.gatherings())
+        careful_.reset();
     if (auto passed = pass_trimmed(); !passed) return passed;
     if (is_past_end()) return {};
     const Sequence drained = segment_.drained_through();

@@ -82,6 +82,7 @@ private:
     const segment::TailNode* before_next_ = nullptr;
     ExtentChain chain_;
     std::optional<CarefulExtents> careful_;  // since the links have led astray
+    std::uint64_t gatherings_ = 0;           // by the last fill
     using PieceKey = std::pair<FileId, std::uint64_t>;
     PieceKey index_of_;  // the piece of `index_`: file and offset
     std::shared_ptr<const index::SparseIndex> index_;

@@ -165,7 +165,7 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
     }
     order_.clear();
     order_first_ = pack.info.first_position;
-    order_last_ = pack.info.last_position;
+    order_last_ = std::min(pack.info.last_position, storage_.drained());
     order_pack_ = 0;
     const index::OrderSection* only = nullptr;
     std::size_t sections = 0;
@@ -176,6 +176,11 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
     }
     if (sections > 1 || (sections == 1 && !load_block(pack, *only)))
         if (auto loaded = load_whole(pack); !loaded) return loaded;
+    // What a writer has gathered since a store was opened read-only may hold more.
+    while (!order_.empty() && order_.back().first_position > order_last_) {
+        order_.pop_back();
+        if (order_spaces_.size() > 1) order_spaces_.pop_back();
+    }
     order_pack_ = pack.info.number;
     return {};
 }
@@ -193,7 +198,8 @@ bool SpaceSource::load_block(const PackState& pack, const index::OrderSection& s
                                                pack.info.number, store_seed_, order_))
         return false;
     if (block != (*blocks)->begin()) order_first_ = block->first_position;
-    if (block + 1 != (*blocks)->end()) order_last_ = (block + 1)->first_position - 1;
+    if (block + 1 != (*blocks)->end())
+        order_last_ = std::min(order_last_, Position((block + 1)->first_position - 1));
     order_spaces_.assign(1, table_.find(section.space));
     return true;
 }
@@ -201,7 +207,7 @@ bool SpaceSource::load_block(const PackState& pack, const index::OrderSection& s
 Result<void> SpaceSource::load_whole(const PackState& pack) {
     std::vector<std::pair<index::OrderEntry, const SpaceState*>> all;
     order_first_ = pack.info.first_position;
-    order_last_ = pack.info.last_position;
+    order_last_ = std::min(pack.info.last_position, storage_.drained());
     for (const index::OrderSection& section : pack.sections) {
         if (!is_wanted(section.space)) continue;
         const SpaceState* space = table_.find(section.space);

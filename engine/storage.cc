@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 
+#include "io/planted.h"
 #include "segment/pack.h"
 
 namespace braid {
@@ -17,10 +19,29 @@ const PackState* Storage::pack_at(Position position) const noexcept {
 }
 
 const PackState* Storage::pack_number(std::uint32_t number) const noexcept {
-    const auto found = std::lower_bound(
-        packs_.begin(), packs_.end(), number,
-        [](const PackState& pack, std::uint32_t wanted) { return pack.info.number < wanted; });
-    return found == packs_.end() || found->info.number != number ? nullptr : &*found;
+    const auto beyond = std::upper_bound(
+        numbers_.begin(), numbers_.end(), number,
+        [](std::uint32_t wanted, const Numbers& numbers) { return wanted < numbers.first; });
+    if (beyond == numbers_.begin() || (beyond - 1)->last < number) return nullptr;
+    return &packs_[(beyond - 1)->pack];
+}
+
+PackState* Storage::own_pack(std::uint32_t number) noexcept {
+    return has_pack(number) ? const_cast<PackState*>(pack_number(number)) : nullptr;
+}
+
+/// Needs no memory where there is room for all of them.
+void Storage::number_packs() {
+    numbers_.clear();
+    for (std::uint32_t i = 0; i < packs_.size(); ++i) {
+        const PackState& pack = packs_[i];
+        numbers_.push_back({pack.info.number, pack.info.number, i});
+        if (!pack.gathered || is_planted(PlantedFault::redirection_left_out)) continue;
+        for (const index::PackRange& range : pack.gathered->from)
+            numbers_.push_back({range.first, range.last, i});
+    }
+    std::sort(numbers_.begin(), numbers_.end(),
+              [](const Numbers& left, const Numbers& right) { return left.first < right.first; });
 }
 
 namespace {
@@ -30,18 +51,31 @@ std::vector<PackState> packs_of(const index::CatalogRecord& record) {
     std::vector<PackState> packs;
     packs.reserve(record.packs.size());
     auto piece = record.pieces.begin();
+    boost::unordered_flat_map<std::uint32_t, std::size_t> by_number;
     for (const index::PackInfo& info : record.packs) {
-        packs.push_back({info, {}, {piece, piece + info.pieces}, 0});
+        by_number[info.number] = packs.size();
+        packs.push_back({info, {}, {}, 0});
+        if (record.kind == index::CatalogRecordKind::gather) continue;
+        packs.back().pieces.assign(piece, piece + info.pieces);
         piece += info.pieces;
     }
     for (const index::OrderSection& section : record.sections) {
-        const auto pack = std::lower_bound(packs.begin(), packs.end(), section.pack,
-                                           [](const PackState& state, std::uint32_t number) {
-                                               return state.info.number < number;
-                                           });
-        if (pack != packs.end()) pack->sections.push_back(section);
+        const auto pack = by_number.find(section.pack);
+        if (pack != by_number.end()) packs[pack->second].sections.push_back(section);
+    }
+    for (const index::GatheredPack& gathered : record.gathered) {
+        const auto pack = by_number.find(gathered.pack);
+        if (pack != by_number.end()) packs[pack->second].gathered = gathered;
     }
     return packs;
+}
+
+/// How many ranges of numbers lead to these packs.
+std::size_t count_numbers(const std::vector<PackState>& packs) {
+    std::size_t count = packs.size();
+    for (const PackState& pack : packs)
+        if (pack.gathered) count += pack.gathered->from.size();
+    return count;
 }
 
 /// What is known of body files once these have changed.
@@ -67,11 +101,14 @@ index::BodyFileCount Storage::body_file(std::uint64_t number) const noexcept {
 }
 
 void Storage::add(const index::CatalogRecord& record) {
+    if (record.kind == index::CatalogRecordKind::gather) return gather(record);
     std::vector<PackState> packs = packs_of(record);
     std::vector<index::BodyFileCount> body_files;
     if (record.next_body_file != 0) body_files = with_changes(body_files_, record.body_files);
+    const std::size_t numbers = numbers_.size() + count_numbers(packs);
     if (packs_.capacity() < packs_.size() + packs.size())
         packs_.reserve(std::max(2 * packs_.size(), packs_.size() + packs.size()));
+    if (numbers_.capacity() < numbers) numbers_.reserve(std::max(2 * numbers_.size(), numbers));
     // From here on nothing needs memory.
     std::move(packs.begin(), packs.end(), std::back_inserter(packs_));
     drained_ = record.cut;
@@ -82,15 +119,118 @@ void Storage::add(const index::CatalogRecord& record) {
         body_files_ = std::move(body_files);
         next_body_file_ = record.next_body_file;
     }
-    for (const index::PackTrim& trim : record.pack_trims) {
-        const auto pack = std::lower_bound(packs_.begin(), packs_.end(), trim.pack,
-                                           [](const PackState& state, std::uint32_t number) {
-                                               return state.info.number < number;
-                                           });
-        if (pack == packs_.end() || pack->info.number != trim.pack) continue;
-        pack->trimmed_records = trim.records;
-        if (trim.records >= pack->info.records()) packs_.erase(pack);
+    if (!packs.empty()) number_packs();
+    for (const index::PackTrim& trim : record.pack_trims)
+        if (PackState* pack = own_pack(trim.pack)) pack->trimmed_records = trim.records;
+    if (record.pack_trims.empty()) return;
+    std::erase_if(packs_, [](const PackState& pack) {
+        return pack.trimmed_records != 0 && pack.trimmed_records >= pack.info.records();
+    });
+    number_packs();
+}
+
+/// The sources of the pack's order are numbered as its packs' pieces stand one behind the other.
+void Storage::gather(const index::CatalogRecord& record) {
+    PackState gathered = std::move(packs_of(record).front());
+    const auto is_replaced = [&](const PackState& pack) {
+        return std::ranges::any_of(gathered.gathered->from, [&](const index::PackRange& range) {
+            return range.first <= pack.info.number && pack.info.number <= range.last;
+        });
+    };
+    const auto first = std::find_if(packs_.begin(), packs_.end(), is_replaced);
+    const auto end = std::find_if_not(first, packs_.end(), is_replaced);
+    for (auto pack = first; pack != end; ++pack)
+        gathered.pieces.insert(gathered.pieces.end(), pack->pieces.begin(), pack->pieces.end());
+    for (const index::PackTrim& trim : record.pack_trims)
+        if (trim.pack == gathered.info.number) gathered.trimmed_records = trim.records;
+    numbers_.reserve(numbers_.size() + 1 + gathered.gathered->from.size());
+    // From here on nothing needs memory.
+    *first = std::move(gathered);
+    packs_.erase(first + 1, end);
+    number_packs();
+    next_pack_ = record.next_pack;
+    ++gatherings_;
+}
+
+void Storage::take_places(Storage& later) {
+    std::erase_if(later.packs_,
+                  [this](const PackState& pack) { return pack.info.first_position > drained_; });
+    packs_.swap(later.packs_);
+    number_packs();
+    ++gatherings_;
+}
+
+namespace {
+
+bool is_in(const std::vector<index::PackRange>& ranges, std::uint32_t number) {
+    return std::ranges::any_of(ranges, [&](const index::PackRange& range) {
+        return range.first <= number && number <= range.last;
+    });
+}
+
+/// Whether a gathered pack's directory has its place between extents and order.
+bool has_directory(const index::CatalogRecord& record, const index::GatheredPack& gathered) {
+    const auto pack = std::ranges::find(record.packs, gathered.pack, &index::PackInfo::number);
+    return pack != record.packs.end() && gathered.directory_entries <= pack->bytes &&
+           pack->order_offset == io::whole_blocks(pack->extents_end) +
+                                     index::directory_bytes(gathered.directory_entries);
+}
+
+}  // namespace
+
+const char* Storage::gathering_problem(const index::CatalogRecord& record) const {
+    const bool gathers = record.kind == index::CatalogRecordKind::gather;
+    if (record.gathered.empty() && !gathers) return nullptr;
+    for (const index::GatheredPack& gathered : record.gathered)
+        if (!has_directory(record, gathered)) return "a gathered pack whose numbers don't fit";
+    if (!gathers) return nullptr;
+    if (record.gathered.size() != 1 || record.packs.size() != 1 || !record.pieces.empty())
+        return "other than one gathered pack where packs were gathered";
+    const index::PackInfo& info = record.packs.front();
+    const auto& from = record.gathered.front().from;
+    std::size_t pieces = 0;
+    std::size_t runs = 0;
+    bool was_replaced = false;
+    for (const PackState& pack : packs_) {
+        const bool is_replaced = is_in(from, pack.info.number);
+        if (is_replaced && !was_replaced) ++runs;
+        if (is_replaced) pieces += pack.pieces.size();
+        if (is_replaced && (pack.info.first_position < info.first_position ||
+                            pack.info.last_position > info.last_position))
+            return "a gathered pack without the positions of those that it came from";
+        was_replaced = is_replaced;
     }
+    if (runs != 1 || pieces != info.pieces || pack_number(info.number) != nullptr)
+        return "a gathered pack that can't be of those that it came from";
+    return nullptr;
+}
+
+void Storage::remove_later(const std::vector<std::string>& names) {
+    {
+        const std::scoped_lock lock(removals_mutex_);
+        removals_.insert(removals_.end(), names.begin(), names.end());
+        ++removal_holds_;
+    }
+    let_removals_go();
+}
+
+void Storage::hold_removals() {
+    const std::scoped_lock lock(removals_mutex_);
+    ++removal_holds_;
+}
+
+/// What can't be removed now is removed by the next opening.
+void Storage::let_removals_go() {
+    const std::scoped_lock lock(removals_mutex_);
+    if (--removal_holds_ != 0) return;
+    for (const std::string& name : removals_) {
+        try {
+            files.forget(name);
+            static_cast<void>(disk_.remove(name));
+        } catch (const std::bad_alloc&) {  // as any other failure
+        }
+    }
+    removals_.clear();
 }
 
 void Storage::add(const index::SegmentTrim& trim) {
@@ -207,7 +347,7 @@ std::optional<std::uint64_t> Storage::previous_checksum(const PackState& pack,
             if (earlier.space != section.space) continue;
             if (earlier.records_before + earlier.records != section.records_before)
                 return std::nullopt;
-            return earlier.last_checksum;
+            return earlier.followed_as();
         }
     }
     return std::nullopt;

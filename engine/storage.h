@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <tuple>
 #include <vector>
@@ -14,17 +15,32 @@
 #include "engine/fair_shared_mutex.h"
 #include "engine/stored_files.h"
 #include "index/catalog.h"
+#include "index/pack_directory.h"
 #include "index/sparse_index.h"
 
 namespace braid {
 
-/// A drain's pack with what belongs to it.
+/// The pack of a drain, or of several whose packs were gathered, with what belongs to it.
 struct PackState {
     index::PackInfo info;
     std::vector<index::OrderSection> sections;  ///< by space
     /// In the order of their numbers as sources; one that is trimmed wholly has no bytes.
     std::vector<segment::Piece> pieces;
     std::uint64_t trimmed_records = 0;  ///< of the drain; never all: it is retired then
+    std::optional<index::GatheredPack> gathered{};
+
+    [[nodiscard]] std::uint32_t level() const noexcept { return gathered ? gathered->level : 0; }
+    [[nodiscard]] std::uint64_t directory_offset() const noexcept {
+        return io::whole_blocks(info.extents_end);
+    }
+    [[nodiscard]] std::uint64_t directory_entries() const noexcept {
+        return gathered ? gathered->directory_entries : 0;
+    }
+    /// End of what a segment's extents are found in.
+    [[nodiscard]] std::uint64_t found_end() const noexcept {
+        return gathered ? directory_offset() + index::directory_bytes(gathered->directory_entries)
+                        : info.extents_end;
+    }
 };
 
 /// The files that one reader has used lately, so that a frame costs no look-up. One thread.
@@ -99,7 +115,7 @@ private:
 class Storage {
 public:
     Storage(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
-        : files(disk, options, std::move(pinned)) {}
+        : files(disk, options, std::move(pinned)), disk_(disk) {}
     /// Of which store the files are.
     void identify(std::uint64_t store_seed) noexcept { store_seed_ = store_seed; }
 
@@ -116,9 +132,25 @@ public:
     [[nodiscard]] const std::vector<PackState>& packs() const noexcept { return packs_; }
     /// The pack that holds the position, or the first one beyond it; nullptr if there is none.
     [[nodiscard]] const PackState* pack_at(Position position) const noexcept;
+    /// The pack of that number, or the one that it was gathered into; nullptr if there is none.
     [[nodiscard]] const PackState* pack_number(std::uint32_t number) const noexcept;
+    /// Whether there is a pack of that number itself.
+    [[nodiscard]] bool has_pack(std::uint32_t number) const noexcept {
+        const PackState* pack = pack_number(number);
+        return pack != nullptr && pack->info.number == number;
+    }
     /// Packs below this number were written, and are retired if they aren't there.
     [[nodiscard]] std::uint32_t next_pack() const noexcept { return next_pack_; }
+    /// The same, but for the number that a gathering has taken for itself.
+    [[nodiscard]] std::uint32_t free_pack() const noexcept {
+        return next_pack_ + (next_pack_ == reserved_pack_ ? 1 : 0);
+    }
+    /// Keeps the next number from drains, for a pack that is being gathered beside them; 0: none.
+    void reserve_pack(std::uint32_t number) noexcept { reserved_pack_ = number; }
+    /// Rises whenever packs were gathered: what was found of packs by then may be elsewhere now.
+    [[nodiscard]] std::uint64_t gatherings() const noexcept { return gatherings_; }
+    /// What makes a record wrong that speaks of gathered packs, or nullptr.
+    [[nodiscard]] const char* gathering_problem(const index::CatalogRecord& record) const;
     /// The body files that drained frames refer to, by number, rising.
     [[nodiscard]] const std::vector<index::BodyFileCount>& body_files() const noexcept {
         return body_files_;
@@ -131,8 +163,12 @@ public:
     [[nodiscard]] Position trimmed_through() const noexcept { return trimmed_through_; }
 
     /// Takes over a catalog record's packs, pieces and sections, and retires the packs that are
-    /// trimmed wholly. Under `publish`, exclusively.
+    /// trimmed wholly; or puts a gathered pack in the place of those that it came from. Under
+    /// `publish`, exclusively.
     void add(const index::CatalogRecord& record);
+    /// Takes over where another one, of the same store at a later time, has what was drained by
+    /// now. Under `publish`, exclusively.
+    void take_places(Storage& later);
     /// Takes note that nothing up to there is read any more. Under `publish`, exclusively.
     void add(const index::SegmentTrim& trim);
 
@@ -170,15 +206,33 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> previous_checksum(
         const PackState& pack, const index::OrderSection& section) const;
 
+    /// Packs that were gathered are removed once nobody goes through files of packs that he has a
+    /// list of, as verify does.
+    void remove_later(const std::vector<std::string>& names);
+    void hold_removals();
+    void let_removals_go();
+
 private:
     [[nodiscard]] Result<index::SparseIndex> load_sparse_index(const segment::Piece& piece);
+    void gather(const index::CatalogRecord& record);
+    [[nodiscard]] PackState* own_pack(std::uint32_t number) noexcept;
+    void number_packs();
 
     std::uint64_t store_seed_ = 0;
     Position drained_;
     TransactionNumber transaction_;
     Timestamp timestamp_;
-    std::vector<PackState> packs_;  // by number, rising
+    std::vector<PackState> packs_;  // by position
+    /// Which of `packs_` a number leads to: its own, and those that it was gathered from.
+    struct Numbers {
+        std::uint32_t first = 0;
+        std::uint32_t last = 0;
+        std::uint32_t pack = 0;  // index
+    };
+    std::vector<Numbers> numbers_;  // rising
     std::uint32_t next_pack_ = 1;
+    std::uint32_t reserved_pack_ = 0;
+    std::uint64_t gatherings_ = 0;
     std::vector<index::BodyFileCount> body_files_;
     std::uint64_t next_body_file_ = 1;
     Position trimmed_through_;
@@ -190,6 +244,22 @@ private:
     using SectionKey = std::pair<std::uint32_t, std::uint64_t>;              // pack, space
     std::mutex orders_mutex_;                                                // of orders_
     std::map<SectionKey, std::shared_ptr<const OrderBlocks>> orders_;        // used lately
+    std::mutex removals_mutex_;                                              // of what follows
+    std::vector<std::string> removals_;                                      // to be done
+    std::size_t removal_holds_ = 0;
+    io::Disk& disk_;
+};
+
+/// As long as this is there, no pack that was gathered is removed.
+class RemovalsHeld {
+public:
+    explicit RemovalsHeld(Storage& storage) : storage_(storage) { storage_.hold_removals(); }
+    ~RemovalsHeld() { storage_.let_removals_go(); }
+    RemovalsHeld(const RemovalsHeld&) = delete;
+    RemovalsHeld& operator=(const RemovalsHeld&) = delete;
+
+private:
+    Storage& storage_;
 };
 
 }  // namespace braid

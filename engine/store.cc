@@ -234,6 +234,10 @@ Result<void> Store::trim(std::string_view space, std::string_view segment, Seque
     return engine_->trim(space, segment, through, options);
 }
 
+Result<void> Store::gather() {
+    return engine_->gather();
+}
+
 Result<void> Store::drain() {
     return engine_->drain();
 }

@@ -17,6 +17,8 @@ constexpr std::uint64_t millisecond = 1'000'000;
 constexpr std::uint64_t idle_before_seal_ns = 100 * millisecond;
 /// After what has failed and may succeed later.
 constexpr std::uint64_t retry_ns = 100 * millisecond;
+/// The same of gathering, which nobody waits for.
+constexpr std::uint64_t gather_again_ns = 10'000 * millisecond;
 constexpr std::size_t log_queue_depth = 32;
 constexpr std::size_t drain_queue_depth = 16;
 
@@ -107,9 +109,20 @@ std::uint64_t EngineThreads::log_turn(io::Queue& queue) {
 /// without the drain's role: a commit that waits for room takes it.
 std::uint64_t EngineThreads::drain_turn(io::Queue& queue) {
     const std::uint64_t until_metrics = metrics_turn();
-    if (!engine_.wants_drain()) return until_metrics;
+    if (!engine_.wants_drain()) return std::min(until_metrics, gather_turn(queue));
     const auto drained = engine_.drain_once(queue);
     return drained && *drained ? 0 : std::min(until_metrics, retry_ns);
+}
+
+/// Between drains packs are gathered, a little at a time. Where that fails it has time.
+std::uint64_t EngineThreads::gather_turn(io::Queue& queue) {
+    if (engine_.options_.gather_packs == 0) return forever;
+    const std::uint64_t now = engine_.monotonic_ns();
+    if (now < gather_due_ns_) return gather_due_ns_ - now;
+    const auto moved = engine_.gather_some(queue, Gather::Choice::due);
+    if (moved) return *moved ? 0 : forever;
+    gather_due_ns_ = now + gather_again_ns;
+    return gather_again_ns;
 }
 
 std::uint64_t EngineThreads::metrics_turn() {

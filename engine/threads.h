@@ -29,6 +29,7 @@ private:
     /// Gives the longest time until the next turn.
     [[nodiscard]] std::uint64_t log_turn(io::Queue& queue);
     [[nodiscard]] std::uint64_t drain_turn(io::Queue& queue);
+    [[nodiscard]] std::uint64_t gather_turn(io::Queue& queue);
     /// Writes the metrics if it is time; the time until the next.
     [[nodiscard]] std::uint64_t metrics_turn();
 
@@ -36,6 +37,7 @@ private:
     std::uint64_t batches_seen_ = 0;  // the log thread's, as is quiet_since_
     std::uint64_t quiet_since_ = 0;
     std::uint64_t metrics_due_ns_ = 0;
+    std::uint64_t gather_due_ns_ = 0;  // not before
     std::thread log_;
     std::thread drain_;
 };

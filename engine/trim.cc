@@ -60,7 +60,7 @@ bool is_retired(const std::string& name, const SegmentTable& table, const Storag
                storage.body_file(numbers.number).bodies == 0 && !undrained.contains(numbers.number);
     if (store_file_kind(name) == StoreFile::pack)
         return numbers.number < storage.next_pack() &&
-               storage.pack_number(static_cast<std::uint32_t>(numbers.number)) == nullptr;
+               !storage.has_pack(static_cast<std::uint32_t>(numbers.number));
     if (store_file_kind(name) != StoreFile::segment) return false;
     const SegmentState* segment = table.find(SegmentId(numbers.segment));
     return segment != nullptr && numbers.number <= segment->files &&

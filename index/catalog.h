@@ -17,9 +17,9 @@
 namespace braid::index {
 
 /// catalog-<number>: a file header, then records one behind the other, each on a multiple of 8
-/// bytes. The first record of a file is a snapshot of everything; each further one is a drain. A
-/// new catalog file is written whole under another name, synced, renamed into place, and the
-/// directory synced.
+/// bytes. The first record of a file is a snapshot of everything; each further one is a drain, or
+/// packs that were gathered. A new catalog file is written whole under another name, synced,
+/// renamed into place, and the directory synced.
 struct CatalogRecordHeader {
     boost::endian::little_uint64_buf_t checksum;  ///< of bytes 8..47, seeded with store and file
     boost::endian::little_uint64_buf_t body_checksum;  ///< of the body, same seed
@@ -32,7 +32,7 @@ struct CatalogRecordHeader {
 static_assert(sizeof(CatalogRecordHeader) == 48);
 inline constexpr std::uint32_t catalog_record_magic = 0x44524343;  // "CCRD"
 
-enum class CatalogRecordKind : std::uint32_t { snapshot = 1, drain = 2 };
+enum class CatalogRecordKind : std::uint32_t { snapshot = 1, drain = 2, gather = 3 };
 
 /// A pack, as the catalog knows it.
 struct PackInfo {
@@ -49,6 +49,24 @@ struct PackInfo {
         return last_position - first_position + 1;
     }
     bool operator==(const PackInfo&) const = default;
+};
+
+/// Numbers of packs, both included.
+struct PackRange {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    bool operator==(const PackRange&) const = default;
+};
+
+/// A pack that was gathered from others: its extents are in order of segment and sequence, with a
+/// directory behind them, on the next block.
+struct GatheredPack {
+    std::uint32_t pack = 0;
+    std::uint32_t level = 0;  ///< how often what it holds was gathered in runs
+    std::uint64_t directory_entries = 0;
+    std::uint64_t left_out = 0;   ///< records, trimmed by then, that aren't in it
+    std::vector<PackRange> from;  ///< rising: the numbers that lead to it
+    bool operator==(const GatheredPack&) const = default;
 };
 
 /// A segment that a drain touched (or, in a snapshot, any segment).
@@ -125,7 +143,7 @@ struct NotedTransaction {
     bool operator==(const NotedTransaction&) const = default;
 };
 
-/// One record: what a drain did, or everything.
+/// One record: what a drain did, which packs were gathered, or everything.
 struct CatalogRecord {
     CatalogRecordKind kind = CatalogRecordKind::drain;
     Position cut;                   ///< all entries up to it are in packs and pieces
@@ -136,6 +154,9 @@ struct CatalogRecord {
     std::uint32_t next_pack = 1;
     std::vector<segment::Change> names;
     std::vector<PackInfo> packs;
+    /// Those of `packs` that were gathered. In a record of that kind there is one of each, its
+    /// pieces are those of the packs before, and aren't listed.
+    std::vector<GatheredPack> gathered;
     std::vector<segment::Piece> pieces;
     std::vector<SegmentUpdate> segments;
     std::vector<OrderSection> sections;
@@ -161,6 +182,7 @@ enum class CatalogEntryType : std::uint64_t {
     trims = 8,     ///< all segment trims
     pack_trims = 9,
     body_files = 10,  ///< the next one's number, and all that have changed
+    gathered = 11,    ///< what makes a pack a gathered one
     consumers = 16,   ///< all consumers that have changed
     leases = 17,      ///< all leases that have changed
     noted = 18,       ///< all transactions with an id

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -319,6 +321,51 @@ bool decode_body_files(Bytes content, CatalogRecord& record) {
     return sound && reader.finished();
 }
 
+/// Of a gathered pack's sections, in their order: what the ones that they replace had as their
+/// last checksum.
+void encode_gathered(const GatheredPack& gathered, const std::vector<OrderSection>& sections,
+                     std::vector<std::byte>& out) {
+    ByteWriter writer(out);
+    writer.varint(gathered.pack);
+    writer.varint(gathered.level);
+    writer.varint(gathered.directory_entries);
+    writer.varint(gathered.left_out);
+    writer.varint(gathered.from.size());
+    std::uint32_t before = 0;
+    for (const PackRange& range : gathered.from) {
+        writer.varint(range.first - before);
+        writer.varint(range.last - range.first);
+        before = range.last;
+    }
+    for (const OrderSection& section : sections)
+        if (section.pack == gathered.pack) writer.fixed64(section.replaced_checksum);
+}
+
+/// Leaves what it says of sections in `checksums`.
+bool decode_gathered(Bytes content, GatheredPack& gathered, std::vector<std::uint64_t>& checksums) {
+    ByteReader reader(content);
+    bool sound = true;
+    gathered.pack = number32(reader, sound);
+    gathered.level = number32(reader, sound);
+    gathered.directory_entries = reader.varint();
+    gathered.left_out = reader.varint();
+    std::uint64_t before = 0;
+    for (std::uint64_t left = reader.varint(); left > 0 && sound && !reader.failed(); --left) {
+        const std::uint64_t first = reader.varint();
+        const std::uint64_t more = reader.varint();
+        // Below the pack's own number: so none of the sums wraps around.
+        sound = first != 0 && first < gathered.pack && more < gathered.pack &&
+                before + first + more < gathered.pack;
+        if (!sound) break;
+        gathered.from.push_back({static_cast<std::uint32_t>(before + first),
+                                 static_cast<std::uint32_t>(before + first + more)});
+        before += first + more;
+    }
+    while (sound && !reader.failed() && !reader.left().empty())
+        checksums.push_back(reader.fixed64());
+    return sound && reader.finished() && !gathered.from.empty();
+}
+
 void encode_consumers(const std::vector<ConsumerUpdate>& consumers, std::vector<std::byte>& out) {
     ByteWriter writer(out);
     for (const ConsumerUpdate& consumer : consumers) {
@@ -453,6 +500,8 @@ public:
         }
         if (!reader.finished()) return corrupt("an entry's type and length");
         if (counters != 1) return corrupt("the counters, which must be there once,");
+        if (auto joined = sound_or(join_checksums(), "a gathered pack's sections"); !joined)
+            return joined;
         return hand_names_on();
     }
 
@@ -486,6 +535,34 @@ private:
         return taken_or(items_.take(std::span<const segment::SegmentNameView>(names)));
     }
 
+    Result<void> decode_one_gathered(Bytes content) {
+        GatheredPack gathered;
+        auto& checksums = replaced_checksums_.emplace_back();
+        if (!decode_gathered(content, gathered, checksums)) return corrupt("a gathered pack");
+        record_.gathered.push_back(std::move(gathered));
+        return {};
+    }
+
+    /// Sections may come before or behind what else makes their packs gathered ones.
+    bool join_checksums() {
+        if (record_.gathered.empty()) return true;
+        std::map<std::uint32_t, std::pair<const std::vector<std::uint64_t>*, std::size_t>> of_pack;
+        for (std::size_t i = 0; i < record_.gathered.size(); ++i)
+            if (!of_pack.emplace(record_.gathered[i].pack, std::pair(&replaced_checksums_[i], 0U))
+                     .second)
+                return false;
+        for (OrderSection& section : record_.sections) {
+            const auto found = of_pack.find(section.pack);
+            if (found == of_pack.end()) continue;
+            auto& [checksums, used] = found->second;
+            if (used == checksums->size()) return false;
+            section.replaced_checksum = (*checksums)[used++];
+        }
+        return std::ranges::all_of(of_pack, [](const auto& pack) {
+            return pack.second.second == pack.second.first->size();
+        });
+    }
+
     Result<void> decode_entry(CatalogEntryType type, Bytes content) {
         switch (type) {
             case CatalogEntryType::counters:
@@ -502,6 +579,8 @@ private:
                 return sound_or(decode_pack_trims(content, record_.pack_trims), "the packs' trims");
             case CatalogEntryType::body_files:
                 return sound_or(decode_body_files(content, record_), "the body files");
+            case CatalogEntryType::gathered:
+                return decode_one_gathered(content);
             case CatalogEntryType::consumers:
                 return sound_or(decode_consumers(content, record_.consumers), "the consumers");
             case CatalogEntryType::leases:
@@ -520,6 +599,7 @@ private:
     CatalogRecord& record_;
     CatalogItems& items_;
     Bytes body_;
+    std::deque<std::vector<std::uint64_t>> replaced_checksums_;  // of each gathered pack
     bool names_expected_ = false;
     std::array<segment::SegmentNameView, items_at_once> names_;
     std::size_t names_count_ = 0;
@@ -580,6 +660,9 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
                     [&](Out& to) { encode_pack_trims(record.pack_trims, to); });
     if (record.next_body_file != 0)
         entries.add(CatalogEntryType::body_files, [&](Out& to) { encode_body_files(record, to); });
+    for (const GatheredPack& gathered : record.gathered)
+        entries.add(CatalogEntryType::gathered,
+                    [&](Out& to) { encode_gathered(gathered, record.sections, to); });
     if (!record.consumers.empty())
         entries.add(CatalogEntryType::consumers,
                     [&](Out& to) { encode_consumers(record.consumers, to); });

@@ -9,8 +9,8 @@ namespace {
 
 using segment::FileIdentity;
 
-// Between a listing and the opening a writer may put a newer file in place and remove the listed
-// one.
+// Between a listing and the opening, or within the listing, a writer may put a newer file in place
+// and remove the older one.
 constexpr int open_tries_max = 8;
 
 struct CatalogFile {
@@ -29,6 +29,7 @@ Result<CatalogFile> read_newest(io::Disk& disk) {
         auto files = disk.list();
         if (!files) return files.error();
         const std::vector<std::uint64_t> numbers = catalog_numbers(*files);
+        if (numbers.empty() && tries < open_tries_max) continue;
         if (numbers.empty()) return Error(Errc::not_found, "there is no catalog file");
         CatalogFile file{numbers.back(), catalog_name(numbers.back()), {}, {}};
         auto opened = disk.open(file.name, {});
@@ -111,7 +112,8 @@ private:
         const std::uint64_t offset = loaded_.end.offset;
         const std::uint64_t number = header.number.value();
         const auto kind = static_cast<CatalogRecordKind>(header.kind.value());
-        if (kind != CatalogRecordKind::snapshot && kind != CatalogRecordKind::drain)
+        if (kind != CatalogRecordKind::snapshot && kind != CatalogRecordKind::drain &&
+            kind != CatalogRecordKind::gather)
             return Error(Errc::unsupported_version,
                          fmt::format("{} at offset {}: a record of unknown kind {}", file_.name,
                                      offset, header.kind.value()));

@@ -32,11 +32,13 @@ std::uint64_t block_checksum(Bytes block, std::uint64_t seed) {
     return segment::checksum(block.subspan(sizeof(std::uint64_t)), seed);
 }
 
+}  // namespace
+
 // Appends blocks to a section, each to `out` when it is full.
-class SectionEncoder {
+class OrderSectionEncoder::Blocks {
 public:
-    SectionEncoder(std::vector<std::byte>& out, OrderSection& section, std::uint64_t previous,
-                   std::uint64_t store_seed)
+    Blocks(std::vector<std::byte>& out, const OrderSection& section, std::uint64_t previous,
+           std::uint64_t store_seed)
         : out_(out),
           section_(section),
           seed_(segment::mix_seed(store_seed, section.pack)),
@@ -45,6 +47,8 @@ public:
     void add(const OrderEntry& entry) {
         if (entries_ > 0 && used_ + encode(entry) > order_block_bytes_max) finish_block();
         if (entries_ == 0) first_position_ = entry.first_position;
+        if (section_.bytes == 0 && entries_ == 0) section_.first_position = entry.first_position;
+        section_.last_position = entry.first_position + (entry.records - 1);
         used_ += encode(entry);
         ++entries_;
         records_ += entry.records;
@@ -77,6 +81,8 @@ public:
         entries_ = records_ = 0;
     }
 
+    [[nodiscard]] const OrderSection& section() const noexcept { return section_; }
+
 private:
     // Writes the entry behind the block's used bytes, where there is room for one more than fits
     // into the block, and returns its length.
@@ -94,7 +100,7 @@ private:
     }
 
     std::vector<std::byte>& out_;
-    OrderSection& section_;
+    OrderSection section_;
     std::uint64_t seed_;
     std::uint64_t previous_;
     std::array<std::byte, order_block_bytes_max + entry_bytes_max> block_{};
@@ -104,6 +110,23 @@ private:
     Position first_position_;
     OrderEntry last_;
 };
+
+OrderSectionEncoder::OrderSectionEncoder(std::vector<std::byte>& out, const OrderSection& section,
+                                         std::uint64_t previous, std::uint64_t store_seed)
+    : blocks_(std::make_unique<Blocks>(out, section, previous, store_seed)) {}
+
+OrderSectionEncoder::~OrderSectionEncoder() = default;
+
+void OrderSectionEncoder::add(const OrderEntry& entry) {
+    blocks_->add(entry);
+}
+
+OrderSection OrderSectionEncoder::finish() {
+    blocks_->finish_block();
+    return blocks_->section();
+}
+
+namespace {
 
 Error corrupt(const std::string& file, std::uint64_t offset, const std::string& what) {
     return {Errc::corrupt, fmt::format("{} at offset {}: space order: {}", file, offset, what)};
@@ -226,12 +249,9 @@ OrderSection SpaceOrderBuilder::encode_section(std::vector<std::byte>& out, std:
     section.pack = pack;
     section.offset = offset + out.size();
     section.records_before = totals.records;
-    section.first_position = entries.front().first_position;
-    section.last_position = entries.back().first_position + (entries.back().records - 1);
-    SectionEncoder encoder(out, section, totals.last_checksum, store_seed);
+    OrderSectionEncoder encoder(out, section, totals.last_checksum, store_seed);
     for (const OrderEntry& entry : entries) encoder.add(entry);
-    encoder.finish_block();
-    return section;
+    return encoder.finish();
 }
 
 Result<OrderBlock> decode_order_block(Bytes bytes, std::uint32_t pack, std::uint64_t store_seed,

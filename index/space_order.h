@@ -3,6 +3,7 @@
 #include <boost/endian/buffers.hpp>
 #include <braid/result.hpp>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,13 @@ struct OrderSection {
     Position first_position;
     Position last_position;
     std::uint64_t last_checksum = 0;  ///< of its last block
+    /// In a gathered pack: what the last of the sections that it replaces had there.
+    std::uint64_t replaced_checksum = 0;
+
+    /// What the space's next section names as the block before it.
+    [[nodiscard]] std::uint64_t followed_as() const noexcept {
+        return replaced_checksum != 0 ? replaced_checksum : last_checksum;
+    }
     bool operator==(const OrderSection&) const = default;
 };
 
@@ -88,6 +96,22 @@ private:
                                        const std::vector<OrderEntry>& entries,
                                        const OrderTotals& totals, std::uint64_t store_seed);
     std::map<SpaceId, std::vector<OrderEntry>> spaces_;
+};
+
+/// Encodes one section, entry by entry in position order.
+class OrderSectionEncoder {
+public:
+    /// Appends to `out`, where the section begins. `section` says where that is, what the history
+    /// before it is, and in the end all else.
+    OrderSectionEncoder(std::vector<std::byte>& out, const OrderSection& section,
+                        std::uint64_t previous, std::uint64_t store_seed);
+    ~OrderSectionEncoder();
+    void add(const OrderEntry& entry);
+    [[nodiscard]] OrderSection finish();
+
+private:
+    class Blocks;
+    std::unique_ptr<Blocks> blocks_;
 };
 
 /// A decoded block.

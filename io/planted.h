@@ -27,6 +27,9 @@ enum class PlantedFault : std::uint8_t {
     body_not_synced,       ///< transactions are sequenced before their large bodies are durable
     body_unchecked,        ///< readers believe a large body, whatever it holds
     body_file_gone_early,  ///< a body file goes when one of its bodies is trimmed
+    packs_retired_early,   ///< packs that were gathered go before the catalog says so
+    redirection_left_out,  ///< links to packs that were gathered lead nowhere
+    gathered_unsynced,     ///< a gathered pack isn't synced before the catalog speaks of it
 };
 
 inline std::atomic<PlantedFault> planted_fault{PlantedFault::none};

@@ -76,6 +76,11 @@ struct TrimArguments {
 };
 int run_trim(const TrimArguments& arguments);
 
+struct GatherArguments {
+    StoreArguments store;
+};
+int run_gather(const GatherArguments& arguments);
+
 struct ListArguments {
     StoreArguments store;
     std::string space;  ///< of `segments`

@@ -246,6 +246,11 @@ void DumpContext::learn(const index::CatalogRecord& record) {
     drained = record.transaction.value;
     for (const auto& change : record.names) learn(change);
     for (const auto& pack : record.packs) packs[pack.number] = pack;
+    for (const auto& pack : record.gathered) {
+        gathered[pack.pack] = pack;
+        for (const auto& range : pack.from)
+            packs.erase(packs.lower_bound(range.first), packs.upper_bound(range.last));
+    }
     for (const auto& piece : record.pieces)
         pieces[{piece.segment, piece.file}][piece.offset] = piece;
     for (const auto& trim : record.trims) trims[trim.segment] = trim.through;

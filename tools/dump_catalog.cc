@@ -85,11 +85,13 @@ private:
                 return "snapshot";
             case index::CatalogRecordKind::drain:
                 return "drain";
+            case index::CatalogRecordKind::gather:
+                return "gather";
         }
         return "unknown";
     }
 
-    /// A bad last record is a drain that never committed; anything else is damage.
+    /// A bad last record is a drain or a gathering that never committed; anything else is damage.
     void judge(std::uint64_t offset, std::string_view what, bool followed) {
         if (followed || sound_ == 0) return context_.printer.problem(file_.name, offset, what);
         context_.printer.note(file_.name, offset,
@@ -107,6 +109,7 @@ private:
             .end();
         for (const auto& change : record.names) print(offset, change);
         for (const auto& pack : record.packs) print(offset, pack);
+        for (const auto& gathered : record.gathered) print(offset, gathered);
         for (const auto& piece : record.pieces) print(offset, piece);
         for (const auto& update : record.segments) print(offset, update);
         for (const auto& section : record.sections) print(offset, section);
@@ -184,6 +187,22 @@ private:
             .end();
     }
 
+    /// One line for the pack, and one for each range of numbers that lead to it.
+    void print(std::uint64_t offset, const index::GatheredPack& gathered) {
+        context_.printer.line(file_.name, offset, "gathered")
+            .number("number", gathered.pack)
+            .number("level", gathered.level)
+            .number("directory_entries", gathered.directory_entries)
+            .number("left_out", gathered.left_out)
+            .end();
+        for (const index::PackRange& range : gathered.from)
+            context_.printer.line(file_.name, offset, "gathered_from")
+                .number("number", gathered.pack)
+                .number("first", range.first)
+                .number("last", range.last)
+                .end();
+    }
+
     void print(std::uint64_t offset, const segment::Piece& piece) {
         context_.printer.line(file_.name, offset, "piece")
             .number("segment", piece.segment.value)
@@ -236,6 +255,7 @@ private:
             .number("first_position", section.first_position.value)
             .number("last_position", section.last_position.value)
             .checksum("last_checksum", section.last_checksum)
+            .checksum("replaced_checksum", section.replaced_checksum)
             .end();
     }
 

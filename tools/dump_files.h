@@ -39,9 +39,10 @@ struct DumpContext {
     std::map<SpaceId, std::string> spaces;
     std::map<SegmentId, std::pair<SpaceId, std::string>> segments;
 
-    bool has_catalog = false;   ///< the four below are complete
+    bool has_catalog = false;   ///< the five below are complete
     std::uint64_t drained = 0;  ///< the last transaction in the catalog
     std::map<std::uint64_t, index::PackInfo> packs;
+    std::map<std::uint64_t, index::GatheredPack> gathered{};  ///< of those packs
     /// Pieces by their offset, of each file by segment and number.
     std::map<std::pair<SegmentId, std::uint64_t>, std::map<std::uint64_t, segment::Piece>> pieces;
 

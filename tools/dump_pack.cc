@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "index/pack_directory.h"
 #include "io/file.h"
 #include "segment/pack.h"
 #include "tools/dump_items.h"
@@ -10,7 +12,7 @@ namespace braid::tools {
 
 namespace {
 
-/// Walks one pack: extents, then the space order.
+/// Walks one pack: extents, in a gathered one the directory, then the space order.
 class PackDump {
 public:
     PackDump(DumpContext& context, const DumpFile& file, std::uint32_t pack)
@@ -28,7 +30,8 @@ public:
                                        known_->bytes));
         }
         const std::uint64_t end = dump_extents(begin);
-        dump_order(known_ == nullptr ? io::whole_blocks(end) : known_->order_offset);
+        const std::uint64_t directory_end = dump_directory(io::whole_blocks(end));
+        dump_order(known_ == nullptr ? directory_end : known_->order_offset);
     }
 
 private:
@@ -36,7 +39,8 @@ private:
     [[nodiscard]] bool ends_at(std::uint64_t offset) const {
         if (known_ != nullptr) return offset >= std::min(known_->extents_end, size_);
         if (offset >= size_) return true;
-        if (offset % io::block_bytes == 0 && order_at(offset)) return true;
+        if (offset % io::block_bytes == 0 && (order_at(offset) || directory_at(offset, 0)))
+            return true;
         const std::uint64_t block_end = std::min(io::whole_blocks(offset + 1), size_);
         return is_zero(file_.bytes().subspan(offset, block_end - offset));
     }
@@ -44,6 +48,53 @@ private:
     [[nodiscard]] Result<index::OrderBlock> order_at(std::uint64_t offset) const {
         return index::decode_order_block(file_.from(offset), pack_, context_.store_seed, file_.name,
                                          offset);
+    }
+
+    [[nodiscard]] bool directory_at(std::uint64_t offset, std::uint64_t number) const {
+        return index::directory_block_is_sound(file_.from(offset), number, pack_,
+                                               context_.store_seed);
+    }
+
+    /// Returns its end.
+    std::uint64_t dump_directory(std::uint64_t begin) {
+        const auto known = context_.gathered.find(pack_);
+        std::uint64_t end = size_;
+        if (context_.has_catalog && known_ != nullptr)
+            end = known == context_.gathered.end()
+                      ? begin
+                      : begin + index::directory_bytes(known->second.directory_entries);
+        std::uint64_t offset = begin;
+        for (std::uint64_t number = 0; offset < std::min(end, size_) && context_.printer.good();
+             ++number, offset += index::directory_block_bytes) {
+            if (directory_at(offset, number))
+                dump_directory_block(offset);
+            else if (known != context_.gathered.end())
+                problem(offset, "a block of the directory is damaged");
+            else
+                return offset;  // nothing tells that there is one
+        }
+        return offset;
+    }
+
+    void dump_directory_block(std::uint64_t offset) {
+        index::DirectoryBlockHeader header;
+        const Bytes block = file_.from(offset);
+        std::memcpy(&header, block.data(), sizeof header);
+        context_.printer.line(file_.name, offset, "directory")
+            .number("block", header.block.value())
+            .number("entries", header.entries.value())
+            .checksum("checksum", header.checksum.value())
+            .end();
+        for (std::size_t i = 0; i < header.entries.value(); ++i) {
+            index::DirectoryEntry entry;
+            std::memcpy(&entry, block.data() + sizeof header + i * sizeof entry, sizeof entry);
+            context_.printer.line(file_.name, offset, "begins")
+                .number("segment", entry.segment.value())
+                .number("sequence", entry.sequence.value())
+                .number("at", std::uint64_t{entry.offset.value()} * 8)
+                .number("records", entry.records.value())
+                .end();
+        }
     }
 
     std::uint64_t dump_extents(std::uint64_t begin) {
@@ -68,7 +119,8 @@ private:
     /// The first order block behind extents that can't be followed to their end.
     [[nodiscard]] std::uint64_t find_order(std::uint64_t offset) const {
         offset = io::whole_blocks(offset);
-        while (offset < size_ && !order_at(offset)) offset += io::block_bytes;
+        while (offset < size_ && !order_at(offset) && !directory_at(offset, 0))
+            offset += io::block_bytes;
         return offset;
     }
 

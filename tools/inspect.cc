@@ -90,6 +90,22 @@ int run_trim(const TrimArguments& arguments) {
     return print_status(*store, arguments.space, arguments.segment);
 }
 
+int run_gather(const GatherArguments& arguments) {
+    Options options;
+    options.io = arguments.store.io;
+    auto store = Store::open(arguments.store.directory, options);
+    if (!store) return report(store.error());
+    if (const auto gathered = store->gather(); !gathered) return report(gathered.error());
+    const StoreStat stat = store->stat();
+    Output output(STDOUT_FILENO);
+    JsonObject(output.buffer())
+        .number("packs", stat.packs)
+        .number("pack_bytes", stat.pack_bytes)
+        .number("gathered_bytes", stat.gathered_bytes)
+        .end_line();
+    return output.finish();
+}
+
 int run_spaces(const ListArguments& arguments) {
     const auto store = open_to_read(arguments.store);
     if (!store) return report(store.error());

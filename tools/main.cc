@@ -31,6 +31,7 @@ public:
         add_segments();
         add_status();
         add_trim();
+        add_gather();
         add_consumers();
         add_leases();
         add_consumer();
@@ -101,6 +102,7 @@ private:
     void add_segments();
     void add_status();
     void add_trim();
+    void add_gather();
     void add_page(CLI::App& parent, const char* name, const char* does,
                   int (*body)(const PageArguments&), const char* examples);
     void add_consumers();
@@ -267,6 +269,13 @@ void CommandLine::add_trim() {
         ->required();
     command.add_flag("--past-consumers", arguments->past_consumers,
                      "Also what a consumer has yet to read");
+}
+
+void CommandLine::add_gather() {
+    add("gather",
+        "Rewrites packs so that each segment's entries stand together, and without what is "
+        "trimmed; prints what there is then",
+        std::make_shared<GatherArguments>(), run_gather, "  braid gather data");
 }
 
 void CommandLine::add_page(CLI::App& parent, const char* name, const char* does,

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
@@ -43,6 +44,9 @@ void walk(const StoreStat& stat, Number number, Words words) {
     number("log_bytes", stat.log_bytes);
     number("packs", stat.packs);
     number("pack_bytes", stat.pack_bytes);
+    words("packs_by_level", fmt::format("{}", fmt::join(stat.packs_by_level, " ")));
+    number("gathered_bytes", stat.gathered_bytes);
+    number("redirected_packs", stat.redirected_packs);
     number("pieces", stat.pieces);
     number("piece_bytes", stat.piece_bytes);
     number("body_files", stat.body_files);

@@ -72,6 +72,7 @@ void Explorer::count(const SimDisk& disk, const WorkloadRun& run, const Change& 
     mark(Scene::log_begun, begun);
     mark(Scene::log_reused, begun && begun_.contains(file));
     mark(Scene::drain, file.starts_with("pack-") || file.starts_with("catalog-"));
+    mark(Scene::gathering, run.is_gathering() && file.starts_with("pack-"));
     mark(Scene::pieces, file.starts_with("segment-"));
     mark(Scene::several_sent, disk.writes_in_flight() > 1);
     if (begun) begun_.emplace(file);

@@ -78,6 +78,9 @@ std::vector<Plant> plants_for_explorer() {
         {"large bodies aren't durable before they are referred to", PlantedFault::body_not_synced},
         {"large bodies aren't synced", {}, {{Call::sync, "body-"}}},
         {"a body file goes with one of its bodies", PlantedFault::body_file_gone_early},
+        {"gathered packs go before the catalog's record", PlantedFault::packs_retired_early},
+        {"links to gathered packs lead nowhere", PlantedFault::redirection_left_out},
+        {"a gathered pack isn't synced", PlantedFault::gathered_unsynced},
     };
 }
 

@@ -27,6 +27,7 @@ constexpr std::array<Kind, sequence_kinds> kinds{{
     {Step::step_log, 0, 0, 5},
     {Step::step_drain, 0, 0, 7},
     {Step::drain, 0, 0, 0},
+    {Step::gather, 0, 0, 0},
     {Step::trim, 0, 0, 1},
     {Step::reopen, 0, 0, 0},
 }};

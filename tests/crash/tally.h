@@ -14,14 +14,15 @@ enum class Scene : std::uint8_t {
     log_begun,     ///< its header written, by an opening or a roll
     log_reused,    ///< likewise, over what an earlier use had left
     drain,         ///< a pack or a record of the catalog
+    gathering,     ///< a pack, by request
     pieces,        ///< a segment's own file
     several_sent,  ///< several writes under way
     scenes
 };
 inline constexpr std::size_t scene_count = static_cast<std::size_t>(Scene::scenes);
 inline constexpr std::array<std::string_view, scene_count> scene_names{
-    "creation",  "reopening", "log file made", "log file begun",
-    "log reuse", "drain",     "pieces",        "several writes under way"};
+    "creation", "reopening", "log file made", "log file begun",          "log reuse",
+    "drain",    "gathering", "pieces",        "several writes under way"};
 
 /// What was explored.
 struct Tally {

@@ -28,6 +28,8 @@ Options small_options(Random& random) {
     constexpr std::uint64_t large[] = {0, 1400, 90};
     options.large_body_bytes = large[random.below(3)];
     options.body_file_bytes = 16 * kib << random.below(2);
+    constexpr std::uint32_t gather[] = {0, 2, 3};
+    options.gather_packs = gather[random.below(3)];
     return options;
 }
 
@@ -96,13 +98,12 @@ void add_lease(Random& random, PlannedTransaction& transaction) {
 
 Step random_step(Random& random) {
     constexpr Step steps[] = {
-        Step::commit,       Step::commit,          Step::commit,
-        Step::commit,       Step::commit_buffered, Step::commit_buffered,
-        Step::commit_async, Step::commit_async,    Step::commit_async,
-        Step::commit_async, Step::conflict,        Step::sync,
-        Step::step_log,     Step::step_log,        Step::step_log,
-        Step::step_drain,   Step::step_drain,      Step::step_drain,
-        Step::drain,        Step::clock,           Step::trim,
+        Step::commit,          Step::commit,          Step::commit,       Step::commit,
+        Step::commit_buffered, Step::commit_buffered, Step::commit_async, Step::commit_async,
+        Step::commit_async,    Step::commit_async,    Step::conflict,     Step::sync,
+        Step::step_log,        Step::step_log,        Step::step_log,     Step::step_drain,
+        Step::step_drain,      Step::step_drain,      Step::drain,        Step::drain,
+        Step::gather,          Step::clock,           Step::trim,
     };
     if (random.below(30) == 0) return Step::reopen;
     return steps[random.below(std::size(steps))];
@@ -163,6 +164,7 @@ std::string describe(const Workload& workload, const Operation& operation) {
                                      "moves of the log",
                                      "moves of a drain",
                                      "drain",
+                                     "gathering",
                                      "trim",
                                      "clock",
                                      "reopen"};

@@ -50,6 +50,7 @@ enum class Step : std::uint8_t {
     step_log,    ///< some small moves of the log
     step_drain,  ///< some small moves of a drain
     drain,
+    gather,  ///< all packs, behind a drain
     trim,    ///< of the segment that an older transaction appended to first
     clock,   ///< set forward or back
     reopen,  ///< after a clean close
@@ -75,7 +76,7 @@ struct Workload {
 
 /// All sequences of up to three operations over two segments, each with 1, 2 and 4 batches in
 /// flight: there are so many, and this is one.
-inline constexpr std::uint64_t sequence_kinds = 12;
+inline constexpr std::uint64_t sequence_kinds = 13;
 inline constexpr std::uint64_t sequence_count =
     sequence_kinds * (1 + sequence_kinds * (1 + sequence_kinds));
 inline constexpr std::uint64_t sequence_runs = 3 * sequence_count;

@@ -181,6 +181,11 @@ void WorkloadRun::apply(const Operation& operation) {
         case Step::drain:
             must(engine_->drain(), "a drain");
             return history_.all_durable();
+        case Step::gather:
+            gathering_ = true;
+            must(engine_->gather(), "gathering");
+            gathering_ = false;
+            return history_.all_durable();
         case Step::trim:
             return trim(operation.pick);
         case Step::clock:

@@ -21,6 +21,7 @@ public:
     /// What is promised now, which may be in the middle of an I/O.
     [[nodiscard]] History promised() const;
     [[nodiscard]] bool is_opening() const noexcept { return opening_; }
+    [[nodiscard]] bool is_gathering() const noexcept { return gathering_; }
     [[nodiscard]] bool is_created() const noexcept { return history_.is_created(); }
 
 private:
@@ -41,6 +42,7 @@ private:
     std::unique_ptr<io::Queue> drain_queue_;
     std::shared_ptr<Engine> engine_;
     bool opening_ = false;
+    bool gathering_ = false;
     std::uint64_t callbacks_due_ = 0;
     std::string broken_;  // by a callback, which can't throw
 };

@@ -84,6 +84,17 @@ TEST_CASE("damage: every bit of a small store") {
     finish("damaged bits of a small store", {&trials});
 }
 
+TEST_CASE("damage: every bit of a gathered store") {
+    if (is_second_run()) return;
+    const SampleStore store = make_gathered_store();
+    Trials trials(store, "damage: every bit of a gathered store");
+    flip_bits(trials, store, test::sanitized ? 97 : 3,
+              is_thorough()     ? 1
+              : test::sanitized ? 997
+                                : 101);
+    finish("damaged bits of a gathered store", {&trials});
+}
+
 TEST_CASE("damage: bits of a larger store") {
     if (is_second_run()) return;
     const SampleStore store = make_large_store();
@@ -280,6 +291,14 @@ TEST_CASE("damage: files cut at every length") {
     finish("files cut", {&trials});
 }
 
+TEST_CASE("damage: files of a gathered store cut") {
+    if (is_second_run()) return;
+    const SampleStore gathered = make_gathered_store();
+    Trials trials(gathered, "damage: files of a gathered store cut");
+    cut_files(trials, test::sanitized ? 197 : 7, test::sanitized ? 997 : 101);
+    finish("files of a gathered store cut", {&trials});
+}
+
 TEST_CASE("damage: files of a larger store cut") {
     if (is_second_run()) return;
     const SampleStore large = make_large_store();
@@ -302,6 +321,12 @@ TEST_CASE("damage: files and blocks lost, misplaced and older, small store") {
     if (is_second_run()) return;
     damage_at_large("damage: files and blocks lost, misplaced and older, small store",
                     make_small_store());
+}
+
+TEST_CASE("damage: files and blocks lost, misplaced and older, gathered store") {
+    if (is_second_run()) return;
+    damage_at_large("damage: files and blocks lost, misplaced and older, gathered store",
+                    make_gathered_store());
 }
 
 TEST_CASE("damage: files and blocks lost, misplaced and older, large store") {

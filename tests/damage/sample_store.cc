@@ -67,6 +67,11 @@ public:
         BRAID_CHECK(drained.has_value(), "{}", drained.error().message());
         remember();
     }
+    void gather() {
+        const auto gathered = engine_->gather();
+        BRAID_CHECK(gathered.has_value(), "{}", gathered.error().message());
+        remember();
+    }
     void remember() { store_.earlier.push_back({store_.disk->clone(), store_.truth.last()}); }
     void close() {
         const auto closed = engine_->close();
@@ -156,6 +161,7 @@ void make_history(Maker& maker) {
     maker.drain();
     for (std::uint64_t i = 4; i < 8; ++i) maker.mixed(i);
     maker.drain();
+    maker.gather();
     maker.open();
     maker.large(8);
     maker.mixed(9);
@@ -208,6 +214,19 @@ SampleStore make_small_store() {
     maker.mixed(3);
     maker.bodies(1);
     maker.remember();
+    maker.close();
+    return maker.finish();
+}
+
+SampleStore make_gathered_store() {
+    Maker maker("gathered");
+    maker.open();
+    for (std::uint64_t i = 1; i < 4; ++i) {
+        maker.mixed(i);
+        if (i == 2) maker.large(i);
+        maker.drain();
+    }
+    maker.gather();
     maker.close();
     return maker.finish();
 }

@@ -66,8 +66,10 @@ struct SampleStore {
 
 /// Closed: one drain, everything in a pack and in a piece.
 [[nodiscard]] SampleStore make_small_store();
-/// Left by a process that was killed: several drains and openings, log files closed and open, and
-/// transactions that are in the log alone.
+/// Closed: all in one gathered pack, and in a piece.
+[[nodiscard]] SampleStore make_gathered_store();
+/// Left by a process that was killed: several drains, packs gathered, openings, log files closed
+/// and open, and transactions that are in the log alone.
 [[nodiscard]] SampleStore make_large_store();
 /// The same, but the newest log file was begun by an opening and not by a roll.
 [[nodiscard]] SampleStore make_reopened_store();

@@ -90,6 +90,8 @@ Options ModelRun::random_options(Random& random) const {
         std::vector{LogSync::automatic, LogSync::synchronous_writes, LogSync::fdatasync});
     options.read_mode = random.percent(30) ? ReadMode::copied : ReadMode::mapped;
     options.flush_interval = std::chrono::milliseconds(random.pick(Values{1, 10, 10, 3'600'000}));
+    // Two or three are soon there; 64 never.
+    options.gather_packs = static_cast<std::uint32_t>(random.pick(Values{0, 2, 2, 3, 64}));
     options.large_body_bytes = random.pick(Values{0, 0, 1, 20, 200, 4096});
     options.body_file_bytes = random.pick(Values{16 << 10, 256 << 10});
     return options;
@@ -99,11 +101,11 @@ void ModelRun::open(Random& random) {
     options_ = random_options(random);
     tell(
         "open: log file {}, tails {}, chunk {}, piece {}, own file {}, flush {} ms, "
-        "log sync {}, commit path {}, large from {}, body file {}",
+        "log sync {}, commit path {}, large from {}, body file {}, gather {}",
         options_.log_file_bytes, options_.tail_bytes_max, options_.arena_chunk_bytes,
         options_.piece_bytes_min, options_.segment_file_bytes, options_.flush_interval.count(),
         static_cast<int>(options_.log_sync), static_cast<int>(options_.commit_path),
-        options_.large_body_bytes, options_.body_file_bytes);
+        options_.large_body_bytes, options_.body_file_bytes, options_.gather_packs);
     Result<Store> opened = Store::open(directory_.path(), options_);
     if (!opened) throw Mismatch("open: " + opened.error().message());
     store_ = *std::move(opened);
@@ -354,6 +356,12 @@ void ModelRun::drain() {
     if (!result) throw Mismatch("drain: " + result.error().message());
 }
 
+void ModelRun::gather() {
+    tell("gather");
+    const Result<void> result = store_->gather();
+    if (!result) throw Mismatch("gather: " + result.error().message());
+}
+
 /// Readers that are under way then have a choice of what to give, so they go.
 void ModelRun::trim(Random& random) {
     settle();
@@ -393,6 +401,8 @@ void ModelRun::step(const Operation& operation) {
             return sync();
         case Step::drain:
             return drain();
+        case Step::gather:
+            return gather();
         case Step::trim:
             return trim(random);
         case Step::reopen:
@@ -436,6 +446,8 @@ void ModelRun::finish() {
     settle();
     compare_everything();
     drain();
+    compare_everything();
+    gather();
     compare_everything();
     Random random(1);
     reopen(random);

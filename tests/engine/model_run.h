@@ -22,6 +22,7 @@ enum class Step : std::uint8_t {
     settle,
     sync,
     drain,
+    gather,
     trim,
     reopen,
     read_segment,
@@ -41,7 +42,7 @@ enum class Step : std::uint8_t {
     look_read_only,
     verify,
 };
-inline constexpr std::size_t step_count = 23;
+inline constexpr std::size_t step_count = 24;
 
 struct Operation {
     Step step;
@@ -127,6 +128,7 @@ private:
     void settle();
     void sync();
     void drain();
+    void gather();
     void trim(Random& random);
     void reopen(Random& random);
 

@@ -31,8 +31,8 @@ struct History {
 };
 
 /// How often each step comes, in the order of `Step`.
-constexpr std::array<std::uint64_t, step_count> weights{30, 10, 3, 3, 6, 3, 4, 8, 6, 4, 4, 6,
-                                                        3,  4,  2, 4, 6, 2, 6, 2, 2, 2, 1};
+constexpr std::array<std::uint64_t, step_count> weights{30, 10, 3, 3, 6, 3, 3, 4, 8, 6, 4, 4,
+                                                        6,  3,  4, 2, 4, 6, 2, 6, 2, 2, 2, 1};
 
 Step random_step(Random& random) {
     std::uint64_t sum = 0;

@@ -46,6 +46,7 @@ Options small_options() {
     options.record_bytes_max = 256 << 10;
     options.transaction_bytes_max = 1 << 20;
     options.open_files_max = 16;
+    options.gather_packs = 4;
     return options;
 }
 

@@ -304,6 +304,10 @@ void FaultRun::apply(const Operation& operation) {
             waited(in_engine([&] { return engine_->drain(); }), "a drain");
             look_around();
             return check_served(History::Reads::may_fail);
+        case Step::gather:
+            waited(in_engine([&] { return engine_->gather(); }), "gathering");
+            look_around();
+            return check_served(History::Reads::may_fail);
         case Step::trim:
             return;  // a drain with one record more
         case Step::clock:

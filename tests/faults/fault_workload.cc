@@ -169,6 +169,21 @@ Made pieces() {
     return made;
 }
 
+/// Packs gathered by request and by themselves, again, and beside a drain in steps.
+Made gathering(ReadMode mode) {
+    Made made = make(fmt::format("gathering, {}", mode == ReadMode::mapped ? "mapped" : "copied"));
+    Script script(made->work);
+    made->work.options.gather_packs = 2;
+    made->work.options.read_mode = mode;
+    for (std::size_t i = 0; i < 2; ++i)
+        script.commit(script.many(4, 100 + 400 * i)).then(Step::drain);
+    script.then(Step::step_drain, 7).then(Step::step_drain, 7).then(Step::step_drain, 7);
+    script.commit(script.records(4, 1500)).commit(script.one(70, 1)).then(Step::gather);
+    script.commit(script.many(3, 50)).then(Step::step_drain, 2).then(Step::gather);
+    script.then(Step::reopen).commit(script.one(10, 2)).then(Step::gather);
+    return made;
+}
+
 Made drain_beside() {
     Made made = make("a drain in steps beside commits");
     Script script(made->work);
@@ -340,6 +355,8 @@ std::vector<std::unique_ptr<FaultWorkload>> fault_workloads(Choice choice) {
     all.push_back(conflicts());
     all.push_back(drains());
     all.push_back(pieces());
+    all.push_back(gathering(ReadMode::mapped));
+    all.push_back(gathering(ReadMode::copied));
     all.push_back(drain_beside());
     all.push_back(roll());
     all.push_back(roll_asynchronous());

@@ -29,11 +29,47 @@ Result<CatalogRecord> with_entry(std::uint64_t type, Bytes content) {
 }  // namespace
 
 TEST_CASE("a record's body comes back") {
-    for (const CatalogRecord& record : {CatalogRecord(), test::sample_drain(1),
-                                        test::sample_snapshot(), test::extreme_record()}) {
+    for (const CatalogRecord& record :
+         {CatalogRecord(), test::sample_drain(1), test::sample_snapshot(), test::sample_gathering(),
+          test::extreme_record()}) {
         auto decoded = index::decode_catalog_body(record.kind, body_of(record));
         REQUIRE_MESSAGE(decoded, decoded.error().message());
         CHECK(*decoded == record);
+    }
+}
+
+TEST_CASE("a gathered pack has a checksum for each of its sections, and is told of once") {
+    CatalogRecord record = test::sample_gathering();
+    const auto decodes = [&](std::vector<std::byte> body) {
+        return index::decode_catalog_body(CatalogRecordKind::gather, body).has_value();
+    };
+    REQUIRE(decodes(body_of(record)));
+    // The entry twice, and its numbers out of order.
+    auto twice = record;
+    twice.gathered.push_back(twice.gathered.front());
+    CHECK_FALSE(decodes(body_of(twice)));
+    for (const auto& from : std::vector<std::vector<index::PackRange>>{
+             {}, {{5, 5}, {1, 3}}, {{1, 9}}, {{0, 3}}, {{4, 3}}, {{1, 3}, {3, 4}}}) {
+        auto wrong = record;
+        wrong.gathered.front().from = from;
+        CHECK_FALSE(decodes(body_of(wrong)));
+    }
+    // Checksums for other sections than the record has.
+    auto fewer = record;
+    fewer.gathered.clear();
+    fewer.sections.pop_back();
+    auto body = body_of(fewer);
+    std::vector<std::byte> entry{std::byte{9}, std::byte{1},  std::byte{(170 & 0x7f) | 0x80},
+                                 std::byte{1}, std::byte{12}, std::byte{1},
+                                 std::byte{1}, std::byte{2}};
+    for (int checksums = 0; checksums < 3; ++checksums) {
+        auto with = body;
+        segment::ByteWriter writer(with);
+        writer.varint(static_cast<std::uint64_t>(index::CatalogEntryType::gathered));
+        writer.varint(entry.size());
+        writer.bytes(entry);
+        CHECK(decodes(with) == (checksums == 1));
+        entry.resize(entry.size() + 8, std::byte{1});
     }
 }
 

@@ -1,6 +1,7 @@
 #include "tests/segment/format_document.h"
 #include "index/catalog.h"
 #include "index/catalog_record.h"
+#include "index/pack_directory.h"
 #include "index/sparse_index.h"
 #include "tests/segment/sample.h"
 
@@ -86,6 +87,16 @@ TEST_CASE("the page's order block says what the page says") {
         return OrderTotals{page.number("records_before"), page.number("previous")};
     });
     CHECK(hex(encoded) == hex(page.bytes));
+}
+
+TEST_CASE("the page's directory entry says what the page says") {
+    const DocumentExample page = document_example("directory entry");
+    DirectoryBuilder builder;
+    builder.add(page.number("segment"), page.number("sequence"),
+                static_cast<std::uint32_t>(page.number("records")), 128);
+    const auto bytes = builder.finish(9, seed());
+    CHECK(hex(Bytes(bytes).subspan(sizeof(DirectoryBlockHeader), sizeof(DirectoryEntry))) ==
+          hex(page.bytes));
 }
 
 TEST_CASE("the page's sparse index says what the page says") {

@@ -45,6 +45,20 @@ inline index::CatalogRecord sample_snapshot() {
     return record;
 }
 
+/// Packs 1 to 3 and 5 gathered into pack 9.
+inline index::CatalogRecord sample_gathering() {
+    index::CatalogRecord record = sample_drain(8);
+    record.kind = index::CatalogRecordKind::gather;
+    record.names.clear();
+    record.pieces.clear();
+    record.segments.clear();
+    record.packs = {{9, 20000, 24576, 24576 + 128, 1, 4000, 2}};
+    record.gathered = {{9, 1, 170, 12, {{1, 3}, {5, 5}}}};
+    record.sections = {{1, 9, 24576, 64, 300, 700, 3, 999, 7, 8},
+                       {2, 9, 24640, 64, 700, 0, 1, 1000, 9, ~std::uint64_t{0}}};
+    return record;
+}
+
 /// Numbers at the ends of their ranges, falling and rising.
 inline index::CatalogRecord extreme_record() {
     constexpr std::uint64_t max = ~std::uint64_t{0};
@@ -58,13 +72,14 @@ inline index::CatalogRecord extreme_record() {
     record.next_segment = max;
     record.next_pack = max32;
     record.packs = {{max32, max, max, max, max, max, max32}, {}};
+    record.gathered = {{max32, max32, max, max, {{1, max32 - 1}}}, {2, 0, 0, 0, {{1, 1}}}};
     record.pieces = {{max, max32, max, max, max, max, max, max, max, max, max, max}, {}};
     record.segments = {{max, max, max, max, max, link, {}, max32, max32},
                        {},
                        {1, 1, 1, max, 0, {}, link, 1, 0},
                        {max, 1, 1, 0, max, link, link, 0, 7}};
     record.sections = {
-        {max, max32, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
+        {max, max32, max, max, max, max, max, max, max, max}, {}, {1, 2, 3, 4, 5, 6, max, 0, 9}};
     record.trims = {{max, max, max}, {}};
     record.pack_trims = {{max32, max}, {}};
     const std::string longest(255, 'x');

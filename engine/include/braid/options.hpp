@@ -79,6 +79,11 @@ struct Options {
     /// piece_bytes_min.
     std::uint64_t segment_file_bytes = std::uint64_t{256} << 20;
 
+    /// So many packs that stand one behind the other are rewritten into one in which each segment's
+    /// entries stand together, by the drain's thread, between drains; 2 to 1024. Each takes a
+    /// descriptor meanwhile. 0: only `Store::gather` does that.
+    std::uint32_t gather_packs = 64;
+
     /// Largest payload and metadata of one record; at most 64 MiB.
     std::uint64_t record_bytes_max = std::uint64_t{16} << 20;
     /// Largest sum of records in one transaction; at most 64 MiB.

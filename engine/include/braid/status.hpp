@@ -40,6 +40,9 @@ struct StoreStat {
     std::uint64_t log_files = 0;
     std::uint64_t pack_bytes = 0;
     std::uint64_t packs = 0;
+    std::vector<std::uint64_t> packs_by_level;  ///< how many were gathered so often: 0, 1, …
+    std::uint64_t gathered_bytes = 0;           ///< of packs whose segments stand together
+    std::uint64_t redirected_packs = 0;         ///< that are in gathered ones now
     std::uint64_t piece_bytes = 0;
     std::uint64_t pieces = 0;
     std::uint64_t bodies = 0;      ///< large bodies of drained entries that aren't trimmed
@@ -65,6 +68,8 @@ struct Metrics {
     std::uint64_t log_flushes = 0;
     std::uint64_t drains = 0;
     std::uint64_t drained_bytes = 0;
+    std::uint64_t gatherings = 0;      ///< packs that took the place of others
+    std::uint64_t gathered_bytes = 0;  ///< written for such packs
     std::uint64_t slowed_ns =
         0;  ///< of sleep, all in all, of buffered commits for drains to keep up
 

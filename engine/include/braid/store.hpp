@@ -139,6 +139,14 @@ public:
     Result<void> sync();
     /// Moves what is durable out of memory and log into packs and pieces. Happens by itself.
     Result<void> drain();
+    /// Drains the store, and rewrites packs until the entries of each segment stand together, in as
+    /// few packs as their largest size (4 GiB) lets it: random reads of small segments are fastest
+    /// then, and what is trimmed takes no space. Commits, reads and drains go on meanwhile. Happens
+    /// by itself for every `Options::gather_packs` packs, and where half of one is trimmed. Blocks.
+    ///
+    /// Errors: `io`, `no_space` (nothing is lost; call it again), `corrupt` (a pack is damaged, and
+    /// stays as it is), `closed`, `invalid_argument` with `read_only`.
+    Result<void> gather();
     /// Gives up the entries of a segment up to `through`: when it returns, no reader opened
     /// afterwards finds them, and that is durable. Entries that a reader has given out or holds
     /// already stay valid. The segment keeps its numbers. A reader that has yet to come there, or
