@@ -64,6 +64,15 @@ Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end, std::uint64_
     return view;
 }
 
+FrameView extent_frame(Bytes pack, std::uint64_t extents_end, std::uint64_t offset) noexcept {
+    if (offset % 8 != 0 || offset < file_header_bytes || offset > extents_end ||
+        extents_end - offset < extent_header_bytes + frame_header_bytes)
+        return {};
+    const std::uint64_t frame_offset = offset + extent_header_bytes;
+    const Bytes left = pack.subspan(frame_offset, extents_end - frame_offset);
+    return is_frame(look(left).type) ? FrameView(left.data()) : FrameView();
+}
+
 ExtentLinks extent_links(FrameView in_pack) noexcept {
     ExtentHeader header;
     std::memcpy(&header, in_pack.data() - extent_header_bytes, sizeof header);

@@ -34,6 +34,11 @@ struct ExtentView {
 [[nodiscard]] Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end,
                                            std::uint64_t offset, const std::string& file);
 
+/// The same without words, and without the links: the frame of the extent at `offset`, or a null
+/// view where `extent_at` would be an error. The pack has all of its extents.
+[[nodiscard]] FrameView extent_frame(Bytes pack, std::uint64_t extents_end,
+                                     std::uint64_t offset) noexcept;
+
 /// Links of an extent.
 struct ExtentLinks {
     Link previous;
