@@ -77,6 +77,10 @@ public:
     }
     /// It flushes by itself, every 10 ms.
     void flush() override {}
+    bool gather() override {
+        if (const auto gathered = store_.gather(); !gathered) give_up(gathered.error().message());
+        return true;
+    }
     unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
         auto reader =
             store_.read_segment(space, SegmentName(segment), {.from = sequence, .to = sequence});

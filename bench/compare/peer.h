@@ -45,6 +45,9 @@ public:
     virtual std::unique_ptr<Session> async_session() { return nullptr; }
     /// Makes what was committed durable; called every 10 ms where commits aren't.
     virtual void flush() = 0;
+    /// Puts what was stored into the state in which single records are found fastest; false where
+    /// there is no such state.
+    virtual bool gather() { return false; }
     /// Reads one record; its payload's first byte. One thread. Not every peer can be asked.
     virtual unsigned get(std::uint32_t segment, std::uint64_t sequence);
 };

@@ -48,6 +48,9 @@ struct Figures {
     double stored = 0;   // bytes of the closed store, likewise
     double open_ms = 0;
     double get_us = 0;
+    double gather_seconds = 0;  // 0: it isn't for this peer
+    double gathered_get_us = 0;
+    double gathered_stored = 0;
 };
 
 /// Which segment comes when: each once, in one round after another.
@@ -144,6 +147,11 @@ Figures measure(const PeerKind& kind, Order order, const Arguments& arguments) {
     const auto peer = kind.open(setup);
     figures.open_ms = seconds_since(opening) * 1e3;
     figures.get_us = time_gets(*peer, arguments);
+    const auto gathering = Clock::now();
+    if (!peer->gather()) return figures;
+    figures.gather_seconds = seconds_since(gathering);
+    figures.gathered_stored = static_cast<double>(bytes_in(scratch.path())) / payload;
+    figures.gathered_get_us = time_gets(*peer, arguments);
     return figures;
 }
 
@@ -159,9 +167,11 @@ Figures median_of(const std::vector<Figures>& rounds) {
     for (std::uint32_t tenth = 0; tenth < tenths; ++tenth)
         result.appends_per_second.push_back(
             median([&](const Figures& round) { return round.appends_per_second[tenth]; }));
-    for (double Figures::*figure : {&Figures::appends_per_second_in_all, &Figures::p9999_commit_ms,
-                                    &Figures::slowest_commit_ms, &Figures::written,
-                                    &Figures::stored, &Figures::open_ms, &Figures::get_us})
+    for (double Figures::*figure :
+         {&Figures::appends_per_second_in_all, &Figures::p9999_commit_ms,
+          &Figures::slowest_commit_ms, &Figures::written, &Figures::stored, &Figures::open_ms,
+          &Figures::get_us, &Figures::gather_seconds, &Figures::gathered_get_us,
+          &Figures::gathered_stored})
         result.*figure = median([&](const Figures& round) { return round.*figure; });
     return result;
 }
@@ -171,6 +181,11 @@ void print(const std::string& peer, const Figures& figures) {
                figures.appends_per_second_in_all / 1e3, figures.p9999_commit_ms,
                figures.slowest_commit_ms, figures.written, figures.stored, figures.open_ms,
                figures.get_us);
+    if (figures.gather_seconds != 0)
+        fmt::print(" {:6.2f} {:8.2f} {:6.2f}  ", figures.gathered_get_us, figures.gather_seconds,
+                   figures.gathered_stored);
+    else
+        fmt::print(" {:>6} {:>8} {:>6}  ", "-", "-", "-");
     for (const double rate : figures.appends_per_second) fmt::print(" {:5.0f}", rate / 1e3);
     fmt::print("\n");
     std::fflush(stdout);
@@ -187,11 +202,13 @@ void run(const Arguments& arguments) {
     fmt::print(
         "appends: thousands a second until the store is closed, then of each tenth; commit: ms at\n"
         "p99.99, and the slowest; written: bytes that the device wrote for each of payload;\n"
-        "stored: bytes of the closed store, likewise; open: ms; get: us, in the page cache\n");
+        "stored: bytes of the closed store, likewise; open: ms; get: us, in the page cache; get,\n"
+        "gathered: the same behind a gathering, how many seconds that took, and stored by then\n");
     for (const Order order : {Order::in_turns, Order::random}) {
-        fmt::print("\n{}\n  {:10} {:>7} {:>8} {:>8} {:>8} {:>7} {:>8} {:>8}  \n",
-                   order == Order::in_turns ? "one after another" : "in a random order each time",
-                   "", "appends", "p99.99", "slowest", "written", "stored", "open", "get");
+        fmt::print(
+            "\n{}\n  {:10} {:>7} {:>8} {:>8} {:>8} {:>7} {:>8} {:>8}   get, gathered          \n",
+            order == Order::in_turns ? "one after another" : "in a random order each time", "",
+            "appends", "p99.99", "slowest", "written", "stored", "open", "get");
         std::map<const PeerKind*, std::vector<Figures>> measured;
         for (std::uint32_t round = 0; round < arguments.rounds; ++round)
             for (const PeerKind* kind : kinds)
