@@ -103,7 +103,9 @@ Result<bool> Engine::step_gather(io::Queue& queue, bool block, Gather::Choice ch
     return moved;
 }
 
-/// Whoever waits for the role gets it between two steps.
+/// Whoever waits for the role gets it between two steps of a gathering. What the drain has begun is
+/// finished under the same role: its writes are in flight in this queue, and no other one would
+/// wait for them.
 Result<bool> Engine::gather_some(io::Queue& queue, Gather::Choice choice) {
     constexpr std::chrono::microseconds moment{50};
     while (drain_role_wanted_.load(std::memory_order_relaxed) != 0)
@@ -112,9 +114,12 @@ Result<bool> Engine::gather_some(io::Queue& queue, Gather::Choice choice) {
     if (!role) return role.error();
     // In a simulation a drain may be half done, its writes in flight in that queue.
     io::Queue& used = simulated_drain_queue_ != nullptr ? *simulated_drain_queue_ : queue;
-    if (!wants_drain()) return step_gather(used, true, choice);
-    auto moved = step_drain(used, true);
-    return moved ? Result<bool>(true) : moved;
+    const bool drains = wants_drain();
+    auto moved = drains ? step_drain(used, true) : step_gather(used, true, choice);
+    if (!moved) return moved;
+    while (!drain_->is_idle())
+        if (auto stepped = step_drain(used, true); !stepped) return stepped;
+    return drains || *moved;
 }
 
 Result<void> Engine::gather() {

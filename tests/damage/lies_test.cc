@@ -142,6 +142,7 @@ void Liar::order_blocks() {
                 store_number(bytes, section.offset, segment::checksum(hashed, seed), 8);
             };
             const std::string file = segment::pack_name(section.pack);
+            if (!store_.disk->exists(file)) continue;  // was gathered
             lie(file, "records", section.offset + 40, 4, mend);
             lie(file, "entries", section.offset + 44, 2, mend);
             lie(file, "bytes", section.offset + 46, 2, mend);

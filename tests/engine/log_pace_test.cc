@@ -71,7 +71,9 @@ TEST_CASE("as long as drains keep pace the log stays much smaller than it may be
 
 TEST_CASE("a close leaves little log, though a large next file is half made") {
     sim::SimDisk disk(1);
-    const auto engine = must(Engine::open(disk.borrow(), default_options(), Engine::Threads::none));
+    Options options = default_options();
+    options.large_body_bytes = 0;
+    const auto engine = must(Engine::open(disk.borrow(), options, Engine::Threads::none));
     const auto queue = must(disk.make_queue(8, nullptr));
     // Into the file of 8 MiB, where a third of the next one is made.
     while (!disk.exists("log.new") || disk.contents("log.new").size() < 5 << 20 ||
