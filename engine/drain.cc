@@ -49,6 +49,10 @@ Drain::Drain(const DrainTarget& target, const index::LoadedCatalog& catalog)
 }
 
 Result<bool> Drain::step(io::Queue& queue, bool block) {
+    // Another one has none of the writes that are awaited, and would take them for done.
+    BRAID_CHECK(is_idle() || queue_ == nullptr || queue_ == &queue,
+                "a drain goes on with another queue than the one that has its writes");
+    queue_ = &queue;
     try {
         auto moved = take_completions(queue, block);
         auto next = moved ? next_phase(queue) : Result<bool>(moved.error());
@@ -58,6 +62,7 @@ Result<bool> Drain::step(io::Queue& queue, bool block) {
         // What the catalog has is to be published: the next step goes on with that.
         const bool recorded = phase_ == Phase::publish && !catalog_doubtful_;
         if (!recorded) fail(queue);
+        queue_ = nullptr;  // nothing is in flight
         throw;
     }
 }

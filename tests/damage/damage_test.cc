@@ -73,26 +73,24 @@ void flip_bits(Trials& trials, const SampleStore& store, std::uint64_t share,
     }
 }
 
-TEST_CASE("damage: every bit of a small store") {
-    if (is_second_run()) return;
-    const SampleStore store = make_small_store();
-    Trials trials(store, "damage: every bit of a small store");
-    flip_bits(trials, store, test::sanitized ? 97 : 1,
-              is_thorough()     ? 1
-              : test::sanitized ? 997
-                                : 29);
-    finish("damaged bits of a small store", {&trials});
+/// As many as there is time for.
+void damage_bits(const SampleStore& store, const char* test, std::uint64_t share,
+                 std::uint64_t empty_share) {
+    Trials trials(store, test);
+    if (test::sanitized) share = 97, empty_share = 997;
+    flip_bits(trials, store, share, is_thorough() ? 1 : empty_share);
+    finish(fmt::format("damaged bits of a {} store", store.name), {&trials});
 }
 
-TEST_CASE("damage: every bit of a gathered store") {
+TEST_CASE("damage: every bit of a small store") {
     if (is_second_run()) return;
-    const SampleStore store = make_gathered_store();
-    Trials trials(store, "damage: every bit of a gathered store");
-    flip_bits(trials, store, test::sanitized ? 97 : 3,
-              is_thorough()     ? 1
-              : test::sanitized ? 997
-                                : 101);
-    finish("damaged bits of a gathered store", {&trials});
+    damage_bits(make_small_store(), "damage: every bit of a small store", 1, 29);
+}
+
+TEST_CASE("damage: bits of a gathered store") {
+    if (is_second_run()) return;
+    damage_bits(make_gathered_store(), "damage: bits of a gathered store", is_thorough() ? 1 : 3,
+                101);
 }
 
 TEST_CASE("damage: bits of a larger store") {

@@ -446,6 +446,22 @@ TEST_CASE("large body: a reader beside the writer is given them") {
     CHECK(must(other.verify()).damages.empty());
 }
 
+TEST_CASE("large body: a store with few of them takes little for their files, which grow") {
+    Options options = with_bodies();
+    options.record_bytes_max = 1024 * kib;
+    options.body_file_bytes = 3 * 1024 * kib;
+    StoreFixture store(options);
+    const auto bytes_of_newest = [&] {
+        return std::filesystem::file_size(store.directory() + "/" + body_files(store).back());
+    };
+    std::vector<std::uint64_t> sizes;
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+        must(store->append("sp", "seg", body(i, 900 * kib)));
+        if (sizes.empty() || sizes.back() != bytes_of_newest()) sizes.push_back(bytes_of_newest());
+    }
+    CHECK(sizes == std::vector<std::uint64_t>{1024 * kib, 2048 * kib, 3072 * kib});
+}
+
 TEST_CASE("large body: concurrent commits of large bodies are all there, while they are read") {
     Options options = with_bodies();
     options.body_file_bytes = 64 * kib;

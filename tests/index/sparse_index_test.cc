@@ -19,63 +19,61 @@ struct SamplePiece {
     std::vector<SparseEntry> all;  ///< one for every frame
 };
 
+SamplePiece begin_piece(const segment::FrameNumbers& numbers) {
+    SamplePiece sample;
+    segment::Piece& piece = sample.piece;
+    piece.segment = numbers.segment;
+    piece.file = 1;
+    piece.offset = 4096;
+    piece.first_sequence = numbers.first_sequence;
+    piece.first_position = numbers.first_position;
+    piece.first_timestamp = numbers.timestamp;
+    return sample;
+}
+
 void append(SamplePiece& sample, const segment::FrameNumbers& numbers, std::size_t count,
             std::size_t payload_bytes) {
     const auto frame = test::plain_frame(numbers, count, payload_bytes, seed);
     sample.all.push_back(
         {numbers.first_sequence, numbers.first_position, numbers.timestamp, sample.frames.size()});
     sample.frames.insert(sample.frames.end(), frame.begin(), frame.end());
+    sample.piece.last_sequence = numbers.first_sequence + (count - 1);
+    sample.piece.last_position = numbers.first_position + (count - 1);
+    sample.piece.last_timestamp = numbers.timestamp;
+}
+
+SamplePiece end_piece(SamplePiece sample) {
+    segment::Piece& piece = sample.piece;
+    piece.frames_bytes = sample.frames.size();
+    piece.index_offset = (piece.offset + piece.frames_bytes + 4095) / 4096 * 4096;
+    return sample;
 }
 
 SamplePiece sample_piece(std::uint64_t start, std::size_t frames) {
     std::mt19937_64 random(start);
-    SamplePiece sample;
     segment::FrameNumbers numbers = test::sample_numbers();
-    segment::Piece& piece = sample.piece;
-    piece.segment = numbers.segment;
-    piece.file = 1;
-    piece.offset = 4096;
-    piece.first_sequence = numbers.first_sequence;
-    piece.first_position = numbers.first_position;
-    piece.first_timestamp = numbers.timestamp;
+    SamplePiece sample = begin_piece(numbers);
     for (std::size_t i = 0; i < frames; ++i) {
         // Now and then a jump, so that interpolation guesses wrong.
         const std::size_t count = 1 + random() % (random() % 50 ? 4 : 500);
         append(sample, numbers, count, random() % 300 * (count < 5));
-        piece.last_sequence = numbers.first_sequence + (count - 1);
-        piece.last_position = numbers.first_position + (count - 1);
-        piece.last_timestamp = numbers.timestamp;
         numbers.first_sequence += count;
         numbers.first_position += count + random() % (random() % 50 ? 10 : 100'000);
         numbers.timestamp += random() % 3;
     }
-    piece.frames_bytes = sample.frames.size();
-    piece.index_offset = (piece.offset + piece.frames_bytes + 4095) / 4096 * 4096;
-    return sample;
+    return end_piece(std::move(sample));
 }
 
 /// Frames of as many records, all of the same length but for one.
 SamplePiece even_piece(std::size_t count, std::size_t frames, std::size_t odd) {
-    SamplePiece sample;
     segment::FrameNumbers numbers = test::sample_numbers();
-    segment::Piece& piece = sample.piece;
-    piece.segment = numbers.segment;
-    piece.file = 1;
-    piece.offset = 4096;
-    piece.first_sequence = numbers.first_sequence;
-    piece.first_position = numbers.first_position;
-    piece.first_timestamp = numbers.timestamp;
+    SamplePiece sample = begin_piece(numbers);
     for (std::size_t i = 0; i < frames; ++i) {
         append(sample, numbers, count, i == odd ? 57 : 100);
-        piece.last_sequence = numbers.first_sequence + (count - 1);
-        piece.last_position = numbers.first_position + (count - 1);
-        piece.last_timestamp = numbers.timestamp;
         numbers.first_sequence += count;
         numbers.first_position += count;
     }
-    piece.frames_bytes = sample.frames.size();
-    piece.index_offset = (piece.offset + piece.frames_bytes + 4095) / 4096 * 4096;
-    return sample;
+    return end_piece(std::move(sample));
 }
 
 SparseIndex build(const SamplePiece& sample) {
