@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -147,19 +148,32 @@ Result<void> Gather::begin(const GatherRun& run) {
     gathered_.pack.pack = number;
     gathered_.pack.level = run.level;
     gathered_.info.number = number;
+    if (auto opened = open_sources(packs); !opened) return opened;
+    sum_up();
+    target_.storage.reserve_pack(number);
+    phase_ = Phase::scan;
+    return {};
+}
+
+/// A descriptor for each. Where those run out fewer packs do, and half of what was got is given
+/// back, since others need some as well.
+Result<void> Gather::open_sources(std::span<const PackState> packs) {
+    constexpr std::size_t halved_from = 4;
     for (const PackState& pack : packs) {
+        const std::string name = segment::pack_name(pack.info.number);
         gathered_.sources.push_back(pack.info.number);
-        auto file = target_.disk.open(segment::pack_name(pack.info.number), {});
+        auto file = target_.disk.open(name, {});
+        if (!file && file.error().system_error() == EMFILE && sources_.size() >= halved_from) {
+            sources_.resize(sources_.size() / 2);
+            gathered_.sources.resize(sources_.size());
+            return {};
+        }
         if (!file && file.error().code() == Errc::not_found)
-            return Error(Errc::corrupt, fmt::format("{}: the file is missing",
-                                                    segment::pack_name(pack.info.number)));
+            return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
         if (!file) return file.error();
         sources_.push_back(
             std::make_unique<GatherSource>(pack, *std::move(file), target_.store_seed));
     }
-    sum_up();
-    target_.storage.reserve_pack(number);
-    phase_ = Phase::scan;
     return {};
 }
 

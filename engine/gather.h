@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "engine/gather_policy.h"
@@ -68,6 +69,7 @@ private:
     [[nodiscard]] bool has_sources() const noexcept;
     [[nodiscard]] std::optional<GatherRun> choose(Choice choice) const;
     [[nodiscard]] Result<void> begin(const GatherRun& run);
+    [[nodiscard]] Result<void> open_sources(std::span<const PackState> packs);
     [[nodiscard]] Result<void> scan();
     [[nodiscard]] Result<void> go_without_rest();
     void sum_up();

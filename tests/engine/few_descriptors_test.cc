@@ -94,5 +94,23 @@ TEST_CASE("64 descriptors are enough for hundreds of pieces, packs and log files
     }
 }
 
+TEST_CASE("more packs than there are descriptors are gathered, fewer at a time") {
+    const DescriptorLimit limit(48);
+    Options options = many_files();
+    options.gather_packs = 0;
+    StoreFixture store(options);
+    constexpr std::uint64_t packs = 80;
+    for (std::uint64_t i = 1; i <= packs; ++i) {
+        must_append(*store, "sp", "a", i, i);
+        must(store->drain());
+    }
+    CHECK(files(store.directory(), "pack-") == packs);
+    must(store->gather());
+    CHECK(files(store.directory(), "pack-") < 10);
+    CHECK(sequences(entries(store->read_segment("sp", "a"))) == numbers(1, packs));
+    CHECK(open_files(store.directory()) <= 8);
+    CHECK(must(store->verify()).damages.empty());
+}
+
 }  // namespace
 }  // namespace braid::test

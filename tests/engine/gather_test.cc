@@ -138,31 +138,6 @@ TEST_CASE("gather: a get, and reading from the middle of a long segment, both wa
     CHECK(back == numbers(1, 1234));
 }
 
-TEST_CASE("gather: concurrent drains, gatherings and trims leave a catalog that is whole") {
-    StoreFixture store(gathering(2));
-    constexpr std::uint64_t rounds = 150;
-    fill(*store, 10, 4);
-    std::atomic<bool> done{false};
-    const auto again = [&](auto&& call) {
-        return std::thread([&, call] {
-            while (!done.load()) call();
-        });
-    };
-    std::thread gathers = again([&] { must(store->gather()); });
-    std::thread drains = again([&] { must(store->drain()); });
-    fill(*store, 10, rounds, 4);
-    for (std::uint64_t i = 0; i < 10; ++i)
-        must(store->trim("a", fmt::format("g{}", i), 1 + i * rounds / 20));
-    done.store(true);
-    gathers.join();
-    drains.join();
-    const Contents contents(*store, 10);
-    CHECK(contents.all.size() > rounds * 10);
-    store.reopen();
-    CHECK(Contents(*store, 10) == contents);
-    check_sound(*store);
-}
-
 TEST_CASE("gather: it happens by itself, again and again, and keeps packs few") {
     for (const std::uint32_t packs : {2U, 3U}) {
         StoreFixture store(gathering(packs));
