@@ -144,7 +144,7 @@ private:
     std::optional<Gathered> gathered_;  // likewise
     std::unique_ptr<io::File> catalog_file_;
     const io::Queue* queue_ = nullptr;  // that has the writes of the drain under way
-    SpaceId next_space_;  // as the catalog has them
+    SpaceId next_space_;                // as the catalog has them
     SegmentId next_segment_;
 
     // Of the drain under way.
