@@ -13,6 +13,8 @@ namespace {
 /// A batch that has this much is full: it takes no more transactions, and may go out beside
 /// another.
 constexpr std::uint64_t full_batch_bytes = 256 << 10;
+/// To wake a thread that commits again.
+constexpr std::uint64_t wake_ns = 5'000;
 /// Buffered commits are flushed early when so much waits.
 constexpr std::uint64_t pending_bytes_max = 1 << 20;
 
@@ -250,12 +252,10 @@ Error GroupCommit::after_failure(const Result<Receipt>& answer, const Error& unk
 }
 
 /// Who is woken before the next leader will be in its batch; who is woken after, in the one behind
-/// it. So as many come first as take about half a flush to wake: where a flush is slow, all share
-/// the next one; where the processor is the limit, the next flush runs while the others are woken.
+/// it. So as many come first as are back within half a flush: where a flush is slow, all share the
+/// next one; where the processor is the limit, the next flush runs while the others are woken.
 void GroupCommit::wake(const Batches& done, const CommitBatch* own, const CommitBatch* next,
-                       std::uint64_t flush_ns) {
-    constexpr std::uint64_t wake_ns = 2'000;  // to wake a thread that commits again
-    std::uint64_t early = next == nullptr ? 0 : flush_ns / 2 / wake_ns;
+                       std::uint64_t early) {
     for (const auto& batch : done) batch->state.store(CommitBatch::done, std::memory_order_release);
     const auto sleepers = [&](const CommitBatch& batch) {
         return batch.waiters - (&batch == own ? 1 : 0);
@@ -334,24 +334,36 @@ void GroupCommit::stop_leading() {
     wake({}, nullptr, next.get(), 0);
 }
 
+/// (L) Those who wait in batches that aren't handed to the log.
+std::uint64_t GroupCommit::queued_waiters() const noexcept {
+    std::uint64_t waiters = 0;
+    for (const auto& batch : queue_) waiters += batch->waiters;
+    return waiters;
+}
+
 /// Whoever shared the last flush may be about to commit again. The first one back would lead a
-/// batch of its own, and all others wait for it to be flushed: so it lets them run first, for a
-/// small part of what a flush takes, and only right after one.
+/// batch of its own, and all others wait for it to be flushed: so it lets those run first who were
+/// woken before it, for a part of what a flush takes, and only right after one: twice as long as
+/// they needed the last time, or half as long as it waited in vain.
 void GroupCommit::await_company() {
-    constexpr std::uint64_t patience_ns_max = 50'000;
-    const std::uint64_t patience_ns = std::min(last_flush_ns_ / 4, patience_ns_max);
-    const auto company = [this] {
-        const std::scoped_lock lock(mutex);
-        std::uint64_t waiters = 0;
-        for (const auto& batch : queue_) waiters += batch->waiters;
-        return waiters;
-    };
-    while (company() < last_waiters_ && disk_.monotonic_ns() - last_flushed_ns_ < patience_ns)
+    patience_ns_ = std::clamp(patience_ns_, last_flush_ns_ / 4, last_flush_ns_ / 2);
+    for (;;) {
+        const std::uint64_t since_ns = disk_.monotonic_ns() - last_flushed_ns_;
+        bool all_here = false;
+        {
+            const std::scoped_lock lock(mutex);
+            all_here = queued_waiters() >= awaited_;
+        }
+        if (all_here || since_ns >= patience_ns_) {
+            patience_ns_ = all_here ? 2 * since_ns : patience_ns_ / 2;
+            return;
+        }
         std::this_thread::yield();
+    }
 }
 
 void GroupCommit::lead_one(const CommitBatch& own) {
-    if (last_waiters_ > 1) await_company();
+    if (awaited_ > 1) await_company();
     const std::uint64_t start = disk_.monotonic_ns();
     while (take_next(*blocking_queue_, false) && writer_->submitted_batches() == batches_)
         settle(*blocking_queue_);  // that was a roll; the batch comes next
@@ -362,16 +374,19 @@ void GroupCommit::lead_one(const CommitBatch& own) {
     const std::uint64_t flush_ns = end - start;
     Batches done;
     std::shared_ptr<CommitBatch> next;
+    std::uint64_t early = 0;
     {
         const std::scoped_lock lock(mutex);
         collect(done, end);
+        next = hand_over();
+        std::uint64_t waiters = 0;
+        for (const auto& batch : done) waiters += batch->waiters;
+        early = next == nullptr ? 0 : flush_ns / 2 / wake_ns;
+        awaited_ = std::min(waiters, next == nullptr ? waiters : queued_waiters() + early);
         last_flush_ns_ = flush_ns;
         last_flushed_ns_ = end;
-        last_waiters_ = 0;
-        for (const auto& batch : done) last_waiters_ += batch->waiters;
-        next = hand_over();
     }
-    wake(done, &own, next.get(), flush_ns);
+    wake(done, &own, next.get(), early);
 }
 
 bool GroupCommit::add_waiter(CommitBatch& batch) noexcept {

@@ -176,11 +176,13 @@ private:
     void record(const CommitBatch& batch, std::uint64_t now_ns) noexcept;
     void fail_all(Batches& done) noexcept;
     /// Tells those who wait for what is over, and calls the next leader, if there is one.
-    /// `own`: the batch of the calling thread, which needn't be woken.
+    /// `own`: the batch of the calling thread, which needn't be woken. `early`: so many are woken
+    /// before the next leader.
     static void wake(const Batches& done, const CommitBatch* own, const CommitBatch* next,
-                     std::uint64_t flush_ns);
+                     std::uint64_t early);
     void keep_spare_memory() noexcept;
     void await_company();
+    [[nodiscard]] std::uint64_t queued_waiters() const noexcept;
     void lead_one(const CommitBatch& own);
     /// (L) Gives the role up, or to a waiter of the batch that is returned, who is to be called.
     [[nodiscard]] std::shared_ptr<CommitBatch> hand_over() noexcept;
@@ -206,7 +208,8 @@ private:
     std::uint64_t writer_capacity_ = 0;  // of the file being written
     std::uint64_t last_flush_ns_ = 0;    // of the last batch that a committer wrote: how long,
     std::uint64_t last_flushed_ns_ = 0;  // until when,
-    std::uint64_t last_waiters_ = 0;     // and for how many
+    std::uint64_t awaited_ = 0;          // how many are to wait for the next one,
+    std::uint64_t patience_ns_ = 0;      // and how long after the last one they may take
 
     // Under `mutex`.
     std::vector<wal::LogWriter::Left> left_;  // files rolled over, files_ not told yet; has room

@@ -214,7 +214,7 @@ io_paths() {
 # that a report needs. Clang 14 can't compile coroutines with the check of calls through pointers.
 sanitized() {
     build build-clang-asan all clang++ -Dbuildtype=debug -Doptimization=1 -Ddebug=false \
-        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS -fno-sanitize=function' \
+        -Dcpp_args='-gline-tables-only -D_GLIBCXX_ASSERTIONS -fno-sanitize=function,vptr' \
         -Db_sanitize=address,undefined -Db_lundef=false -Dfuzzers=enabled || return
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
