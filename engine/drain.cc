@@ -314,9 +314,13 @@ index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& 
     record.next_space = next_space;
     record.next_segment = next_segment;
     record.next_pack = storage.next_pack();
-    for (const SpaceState* space : table.all_spaces())
+    const auto spaces = table.all_spaces();
+    const auto segments = table.all();
+    record.names.reserve(spaces.size() + segments.size());
+    record.segments.reserve(segments.size());
+    for (const SpaceState* space : spaces)
         if (space->in_catalog) record.names.push_back(segment::SpaceNamed{space->id, space->name});
-    for (const SegmentState* segment : table.all()) {
+    for (const SegmentState* segment : segments) {
         if (segment->drained_through() == 0) continue;
         record.names.push_back(
             segment::SegmentNamed{segment->id, segment->space->id, std::string(segment->name())});

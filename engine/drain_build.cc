@@ -85,6 +85,7 @@ void Drain::note_names() {
     std::sort(segments.begin(), segments.end(), by_id);
     std::sort(spaces.begin(), spaces.end(), by_id);
     spaces.erase(std::unique(spaces.begin(), spaces.end()), spaces.end());
+    record_.names.reserve(spaces.size() + segments.size());
     for (const SpaceState* space : spaces)
         record_.names.push_back(segment::SpaceNamed{space->id, space->name});
     for (const SegmentState* segment : segments)

@@ -12,7 +12,7 @@ using segment::FrameView;
 
 namespace {
 
-constexpr std::size_t window_bytes_min = 4 << 10;
+constexpr std::size_t window_bytes_min = 512;
 constexpr std::size_t window_bytes_max = 256 << 10;
 /// So much is looked through at a time.
 constexpr std::uint64_t scan_bytes = 4 << 20;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <braid/options.hpp>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -9,30 +10,24 @@
 
 namespace braid {
 
-/// Names of at most 255 bytes, each behind a byte with its length, that stay where they are until
-/// the whole goes: a name takes one byte more than it has. One thread at a time adds.
+/// Bytes of long names, which stay where they are until the whole goes. One thread at a time adds.
 class NameStore {
 public:
     /// May throw std::bad_alloc.
     [[nodiscard]] const char* add(std::string_view name) {
-        static_assert(name_bytes_max <= 255);
-        if (left_ < name.size() + 1) add_block();
+        if (left_ < name.size()) add_block();
         char* stored = next_;
-        *stored = static_cast<char>(static_cast<unsigned char>(name.size()));
-        std::memcpy(stored + 1, name.data(), name.size());
-        next_ += name.size() + 1;
-        left_ -= name.size() + 1;
+        std::memcpy(stored, name.data(), name.size());
+        next_ += name.size();
+        left_ -= name.size();
         return stored;
-    }
-    /// The name that `add` returned.
-    [[nodiscard]] static std::string_view name(const char* stored) noexcept {
-        return {stored + 1, static_cast<unsigned char>(*stored)};
     }
     [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
 private:
     static constexpr std::size_t first_block = 1 << 10;
     static constexpr std::size_t largest_block = 64 << 10;
+    static_assert(name_bytes_max <= first_block);
 
     void add_block() {
         const std::size_t size = std::clamp(bytes_, first_block, largest_block);
@@ -46,6 +41,36 @@ private:
     char* next_ = nullptr;
     std::size_t left_ = 0;
     std::size_t bytes_ = 0;
+};
+
+/// A name: a short one within itself, so that who has come to it needn't wait for memory elsewhere;
+/// a long one in a NameStore, which outlives it.
+class StoredName {
+public:
+    StoredName() = default;
+    /// May throw std::bad_alloc.
+    StoredName(std::string_view name, NameStore& store)
+        : length_(static_cast<std::uint8_t>(name.size())) {
+        static_assert(name_bytes_max <= UINT8_MAX);
+        if (name.size() <= within_max) {
+            std::memcpy(within_, name.data(), name.size());
+        } else {
+            const char* const stored = store.add(name);
+            std::memcpy(within_, &stored, sizeof stored);
+        }
+    }
+    [[nodiscard]] std::string_view view() const noexcept {
+        if (length_ <= within_max) return {within_, length_};
+        const char* stored = nullptr;
+        std::memcpy(&stored, within_, sizeof stored);
+        return {stored, length_};
+    }
+
+private:
+    static constexpr std::size_t within_max = 23;
+
+    char within_[within_max] = {};  // or where the bytes are
+    std::uint8_t length_ = 0;
 };
 
 }  // namespace braid

@@ -25,6 +25,7 @@ SegmentState* SegmentNames::walk(const SegmentPool& pool, std::uint32_t hash,
     for (std::size_t at = hash & (slots_ - 1); slot(at).place != 0; at = after(at)) {
         if (slot(at).hash != hash) continue;
         SegmentState& state = pool.at(slot(at).place - 1);
+        state.fetch();
         if (is_it(state)) return &state;
     }
     return nullptr;

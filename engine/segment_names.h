@@ -24,7 +24,8 @@ public:
     /// The segment of that name, whose hash it is, or nullptr.
     [[nodiscard]] SegmentState* find(const SegmentPool& pool, std::string_view name,
                                      std::uint32_t hash) const noexcept;
-    /// The first segment that may be the one with this hash, judged by that alone; or nullptr.
+    /// The first segment that may be the one with this hash, judged by that alone, whose state the
+    /// processor is asked for; or nullptr.
     [[nodiscard]] SegmentState* guess(const SegmentPool& pool, std::uint32_t hash) const noexcept;
     /// Asks the processor for where `guess` will look.
     void fetch(std::uint32_t hash) const noexcept {

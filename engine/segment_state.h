@@ -18,10 +18,10 @@ struct SpaceState;
 /// All that memory holds of a segment. There may be many millions: each byte here counts.
 struct SegmentState {
     // What every reader looks at stands together.
+    StoredName stored_name;
     SpaceState* space = nullptr;
-    const char* stored_name = nullptr;  ///< in the table's NameStore
-    Sequence trimmed;                   ///< entries up to here are gone
-    Position trimmed_position;          ///< of the last of them
+    Sequence trimmed;           ///< entries up to here are gone
+    Position trimmed_position;  ///< of the last of them
 
     // Written once, under the table's lock, before a watermark shows its first entry: whoever has
     // seen that watermark may read them.
@@ -55,7 +55,7 @@ struct SegmentState {
         const auto* at = reinterpret_cast<const char*>(this);
         for (std::size_t line = 0; line < sizeof *this; line += 64) __builtin_prefetch(at + line);
     }
-    [[nodiscard]] std::string_view name() const noexcept { return NameStore::name(stored_name); }
+    [[nodiscard]] std::string_view name() const noexcept { return stored_name.view(); }
     [[nodiscard]] Sequence drained_through() const noexcept {
         return drained_sequence.load(std::memory_order_acquire);
     }

@@ -30,12 +30,8 @@ void SegmentTable::Finder::find(std::span<Wanted> segments) const {
         wanted.hash = SegmentNames::hash(wanted.name);
         wanted.space->segments.fetch(wanted.hash);
     }
-    for (Wanted& wanted : segments) {
+    for (Wanted& wanted : segments)
         wanted.found = wanted.space->segments.guess(pool, wanted.hash);
-        if (wanted.found != nullptr) wanted.found->fetch();
-    }
-    for (const Wanted& wanted : segments)
-        if (wanted.found != nullptr) __builtin_prefetch(wanted.found->stored_name);
     for (Wanted& wanted : segments)
         if (wanted.found != nullptr && wanted.found->name() != wanted.name)
             wanted.found = wanted.space->segments.find(pool, wanted.name, wanted.hash);
@@ -77,7 +73,7 @@ SpaceState& SegmentTable::make_space(std::string_view name) {
 SegmentState& SegmentTable::make_segment(SpaceState& space, std::string_view name,
                                          std::uint32_t hash) {
     space.segments.reserve(space.segments.size() + 1);
-    const char* stored = names_.add(name);
+    const StoredName stored(name, long_names_);
     const std::uint32_t place = segment_states_.size();
     SegmentState& segment = segment_states_.add();
     segment.space = &space;
@@ -230,7 +226,7 @@ std::uint64_t SegmentTable::segment_bytes() const {
     const std::shared_lock lock(mutex_);
     std::uint64_t by_name = 0;
     for (const SpaceState& space : space_states_) by_name += space.segments.bytes();
-    return segment_states_.bytes() + names_.bytes() + by_name + segments_by_id_.bytes() + listing;
+    return segment_states_.bytes() + long_names_.bytes() + by_name + segments_by_id_.bytes() + listing;
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {

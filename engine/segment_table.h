@@ -100,7 +100,7 @@ private:
     mutable std::shared_mutex mutex_;  // of everything below
     std::deque<SpaceState> space_states_;
     SegmentPool segment_states_;
-    NameStore names_;
+    NameStore long_names_;
     boost::unordered_flat_map<std::string_view, SpaceState*> spaces_;
     std::vector<SpaceState*> spaces_by_id_;  // id − 1
     IdTable<SegmentState> segments_by_id_;   // found in without the lock
