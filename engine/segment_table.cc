@@ -30,8 +30,7 @@ void SegmentTable::Finder::find(std::span<Wanted> segments) const {
         wanted.hash = SegmentNames::hash(wanted.name);
         wanted.space->segments.fetch(wanted.hash);
     }
-    for (Wanted& wanted : segments)
-        wanted.found = wanted.space->segments.guess(pool, wanted.hash);
+    for (Wanted& wanted : segments) wanted.found = wanted.space->segments.guess(pool, wanted.hash);
     for (Wanted& wanted : segments)
         if (wanted.found != nullptr && wanted.found->name() != wanted.name)
             wanted.found = wanted.space->segments.find(pool, wanted.name, wanted.hash);
@@ -226,7 +225,8 @@ std::uint64_t SegmentTable::segment_bytes() const {
     const std::shared_lock lock(mutex_);
     std::uint64_t by_name = 0;
     for (const SpaceState& space : space_states_) by_name += space.segments.bytes();
-    return segment_states_.bytes() + long_names_.bytes() + by_name + segments_by_id_.bytes() + listing;
+    return segment_states_.bytes() + long_names_.bytes() + by_name + segments_by_id_.bytes() +
+           listing;
 }
 
 std::vector<SegmentState*> SegmentTable::all() const {

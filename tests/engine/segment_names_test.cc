@@ -63,6 +63,21 @@ TEST_CASE(
     CHECK(wanted[1].found == &one);
 }
 
+TEST_CASE("segments of a space: names of every length are kept, and found") {
+    SegmentTable table;
+    const auto name = [](std::size_t length) {
+        return std::string(length, static_cast<char>('a' + length % 26));
+    };
+    std::vector<SegmentState*> made;
+    for (std::size_t length = 1; length <= name_bytes_max; ++length)
+        made.push_back(&table.make("sp", name(length)));
+    for (std::size_t length = 1; length <= name_bytes_max; ++length) {
+        SegmentState& state = *made[length - 1];
+        CHECK(state.name() == name(length));
+        CHECK(&table.make("sp", name(length)) == &state);
+    }
+}
+
 TEST_CASE("states of a pool stay where they are, and are new, across its blocks") {
     SegmentPool pool;
     std::vector<SegmentState*> made;

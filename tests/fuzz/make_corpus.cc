@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/transaction_body.h"
+#include "index/pack_directory.h"
 #include "tests/fuzz/image.h"
 #include "tests/fuzz/seal.h"
 #include "tests/fuzz/target.h"
@@ -94,6 +95,7 @@ public:
     }
     void drain() { BRAID_CHECK(engine_->drain().has_value(), "not drained"); }
 
+    void gather() { BRAID_CHECK(engine_->gather().has_value(), "not gathered"); }
     void trim() { BRAID_CHECK(engine_->trim("a", "s1", 2).has_value(), "not trimmed"); }
 
     [[nodiscard]] Image image() const {
@@ -147,6 +149,10 @@ void add_stores(const Corpus& corpus) {
     writer.commit(3, 20);
     writer.close();
     add_image(corpus, "closed", writer.image());
+    writer.open();
+    writer.gather();
+    writer.close();
+    add_image(corpus, "gathered", writer.image());
 }
 
 /// What the packs and pieces of a store hold, sealed for the store of the fuzzers.
@@ -204,6 +210,20 @@ void add_orders(const Corpus& corpus) {
     }
 }
 
+void add_directories(const Corpus& corpus) {
+    index::DirectoryBuilder builder;
+    std::vector<std::byte> extents;
+    for (std::uint8_t i = 0; i < 200; ++i) {
+        builder.add(1 + i / 7, 1 + 3 * (i % 7), 3, 64 + 1'000U * i);
+        for (const int byte : {i % 7 == 0 ? 1 : 0, 2, 117}) extents.push_back(std::byte(byte));
+    }
+    corpus.add("directory", "built", 1, extents);
+    std::vector<std::byte> stored{static_cast<std::byte>(builder.entries()), std::byte{0}};
+    const auto blocks = builder.finish(3, store_seed);
+    stored.insert(stored.end(), blocks.begin(), blocks.end());
+    corpus.add("directory", "stored", 0, stored);
+}
+
 void add_lines(const Corpus& corpus) {
     const std::array<std::string_view, 8> lines = {
         R"({"space":"a","segment":"b","payload":"c"})",
@@ -233,6 +253,7 @@ int main(int argc, char** argv) {
     braid::fuzz::add_stores(corpus);
     braid::fuzz::add_stored(corpus);
     braid::fuzz::add_orders(corpus);
+    braid::fuzz::add_directories(corpus);
     braid::fuzz::add_lines(corpus);
     return 0;
 }
