@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t full_batch_bytes = 256 << 10;
 /// To wake a thread that commits again.
 constexpr std::uint64_t wake_ns = 5'000;
+/// However long the last flush took.
+constexpr std::uint64_t patience_ns_max = 1'000'000;
 /// Buffered commits are flushed early when so much waits.
 constexpr std::uint64_t pending_bytes_max = 1 << 20;
 
@@ -334,7 +336,6 @@ void GroupCommit::stop_leading() {
     wake({}, nullptr, next.get(), 0);
 }
 
-/// (L) Those who wait in batches that aren't handed to the log.
 std::uint64_t GroupCommit::queued_waiters() const noexcept {
     std::uint64_t waiters = 0;
     for (const auto& batch : queue_) waiters += batch->waiters;
@@ -343,19 +344,21 @@ std::uint64_t GroupCommit::queued_waiters() const noexcept {
 
 /// Whoever shared the last flush may be about to commit again. The first one back would lead a
 /// batch of its own, and all others wait for it to be flushed: so it lets those run first who were
-/// woken before it, for a part of what a flush takes, and only right after one: twice as long as
-/// they needed the last time, or half as long as it waited in vain.
+/// woken before it, for a quarter to a half of what that flush took, and only right after it: twice
+/// as long as they needed the last time, or half as long as it waited in vain. Where a second batch
+/// was begun nobody can join the first any more.
 void GroupCommit::await_company() {
-    patience_ns_ = std::clamp(patience_ns_, last_flush_ns_ / 4, last_flush_ns_ / 2);
-    for (;;) {
+    const std::uint64_t longest_ns = std::min(last_flush_ns_ / 2, patience_ns_max);
+    patience_ns_ = std::clamp(patience_ns_, longest_ns / 2, longest_ns);
+    for (bool has_waited = false;; has_waited = true) {
         const std::uint64_t since_ns = disk_.monotonic_ns() - last_flushed_ns_;
         bool all_here = false;
         {
             const std::scoped_lock lock(mutex);
-            all_here = queued_waiters() >= awaited_;
+            all_here = queue_.size() > 1 || queued_waiters() >= awaited_;
         }
         if (all_here || since_ns >= patience_ns_) {
-            patience_ns_ = all_here ? 2 * since_ns : patience_ns_ / 2;
+            if (has_waited) patience_ns_ = all_here ? 2 * since_ns : patience_ns_ / 2;
             return;
         }
         std::this_thread::yield();
@@ -378,13 +381,14 @@ void GroupCommit::lead_one(const CommitBatch& own) {
     {
         const std::scoped_lock lock(mutex);
         collect(done, end);
-        next = hand_over();
         std::uint64_t waiters = 0;
         for (const auto& batch : done) waiters += batch->waiters;
-        early = next == nullptr ? 0 : flush_ns / 2 / wake_ns;
-        awaited_ = std::min(waiters, next == nullptr ? waiters : queued_waiters() + early);
+        const bool is_followed = first_to_lead() != nullptr;
+        early = is_followed ? flush_ns / 2 / wake_ns : 0;
+        awaited_ = is_followed ? std::min(waiters, queued_waiters() + early) : waiters;
         last_flush_ns_ = flush_ns;
         last_flushed_ns_ = end;
+        next = hand_over();  // from here on all that is the leader's is somebody else's
     }
     wake(done, &own, next.get(), early);
 }

@@ -182,6 +182,7 @@ private:
                      std::uint64_t early);
     void keep_spare_memory() noexcept;
     void await_company();
+    /// (L) Those who wait in batches that aren't handed to the log.
     [[nodiscard]] std::uint64_t queued_waiters() const noexcept;
     void lead_one(const CommitBatch& own);
     /// (L) Gives the role up, or to a waiter of the batch that is returned, who is to be called.

@@ -58,7 +58,8 @@ private:
     [[nodiscard]] std::size_t after(std::size_t at) const noexcept {
         return (at + 1) & (slots_ - 1);
     }
-    /// The first segment at or behind a slot for which `is_it(hash, state)`.
+    /// The first segment at or behind a slot for which `is_it(state)`, the processor being
+    /// asked for all of it.
     template <class IsIt>
     [[nodiscard]] SegmentState* walk(const SegmentPool& pool, std::uint32_t hash,
                                      IsIt&& is_it) const noexcept;

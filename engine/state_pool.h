@@ -36,8 +36,9 @@ public:
     [[nodiscard]] std::uint32_t size() const noexcept { return used_; }
     /// What is touched: all of a huge page, and else what is used.
     [[nodiscard]] std::size_t bytes() const noexcept {
-        return blocks_.size() > small_pages_blocks ? blocks_.size() * block_bytes
-                                                   : std::size_t{used_} * sizeof(State);
+        return blocks_.size() > small_pages_blocks
+                   ? in_first_block * sizeof(State) + (blocks_.size() - 1) * block_bytes
+                   : std::size_t{used_} * sizeof(State);
     }
 
 private:

@@ -30,7 +30,7 @@ void check_load(const Image& image) {
     });
     BRAID_CHECK(disk->io_count() == changes, "loading changes the disk");
     if (!loaded) return;
-    const std::uint64_t size = image.files.at(index::catalog_name(1)).size();
+    const std::uint64_t size = image.files.at(index::catalog_name(loaded->end.file)).size();
     BRAID_CHECK(records > 0, "a catalog of no records was loaded");
     BRAID_CHECK(loaded->end.offset + loaded->torn_bytes == size,
                 "the end {} and {} torn bytes in a file of {}", loaded->end.offset,

@@ -3,6 +3,7 @@
 // was built of all, near enough; one that holds anything at all leads to no byte that isn't its
 // own.
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "index/pack_directory.h"

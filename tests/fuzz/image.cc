@@ -44,15 +44,16 @@ void write_chunk(std::vector<std::byte>& out, std::size_t file, Bytes chunk) {
 const std::vector<std::string>& file_names() {
     static const std::vector<std::string> names = {
         index::catalog_name(1),
-        index::catalog_name(2),
         wal::log_name(1),
         wal::log_name(2),
         wal::log_name(3),
         segment::pack_name(1),
         segment::pack_name(2),
-        segment::pack_name(3),
         segment::segment_file_name(1, 1),
         segment::segment_file_name(2, 1),
+        index::catalog_name(2),
+        segment::pack_name(3),
+        segment::pack_name(4),
     };
     return names;
 }

@@ -102,6 +102,9 @@ public:
         Image image;
         for (const std::string& name : file_names())
             if (disk_->exists(name)) image.files[name] = disk_->contents(name);
+        for (const std::string& name : disk_->names())
+            BRAID_CHECK(!name.starts_with("pack-") || image.files.contains(name),
+                        "{} can't be in an image", name);
         return image;
     }
     [[nodiscard]] SimDisk& disk() { return *disk_; }

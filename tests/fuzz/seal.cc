@@ -4,6 +4,7 @@
 
 #include "index/catalog.h"
 #include "index/catalog_record.h"
+#include "index/pack_directory.h"
 #include "index/space_order.h"
 #include "index/sparse_index.h"
 #include "segment/change.h"
@@ -116,10 +117,20 @@ void seal_catalog(Span file, const FileHeader& header) {
     }
 }
 
+void seal_directory(Span file, std::uint32_t pack, std::uint64_t store_seed) {
+    constexpr std::size_t bytes = index::directory_block_bytes;
+    index::DirectoryBlockHeader header;
+    for (std::size_t at = bytes; at + bytes <= file.size(); at += bytes)
+        if (load(file, at, header) && header.magic.value() == index::directory_magic)
+            seal_first(file.subspan(at, bytes), segment::mix_seed(store_seed, pack));
+}
+
 void seal_pack(Span file, const FileHeader& header) {
     const std::uint64_t store_seed = segment::store_seed(header.store);
     seal_extents(file.subspan(std::min<std::size_t>(sizeof header, file.size())), store_seed);
-    seal_order_blocks(file, static_cast<std::uint32_t>(header.number.value()), store_seed);
+    const auto number = static_cast<std::uint32_t>(header.number.value());
+    seal_directory(file, number, store_seed);
+    seal_order_blocks(file, number, store_seed);
 }
 
 void seal_segment_file(Span file, const FileHeader& header) {
