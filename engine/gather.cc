@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "io/descriptors.h"
 #include "io/planted.h"
 #include "segment/pack.h"
 
@@ -155,11 +156,13 @@ Result<void> Gather::begin(const GatherRun& run) {
     return {};
 }
 
-/// A descriptor for each. Where those run out fewer packs do, and half of what was got is given
-/// back, since others need some as well.
+/// A descriptor for each, but no more than a part of what the process has: whoever reads meanwhile
+/// must not run out of them. Where they do, half of what was got is given back.
 Result<void> Gather::open_sources(std::span<const PackState> packs) {
+    constexpr std::size_t part = 4;
     constexpr std::size_t halved_from = 4;
-    for (const PackState& pack : packs) {
+    const std::size_t most = std::max<std::size_t>(2, io::descriptors_max() / part);
+    for (const PackState& pack : packs.first(std::min(most, packs.size()))) {
         const std::string name = segment::pack_name(pack.info.number);
         gathered_.sources.push_back(pack.info.number);
         auto file = target_.disk.open(name, {});

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "tests/engine/store_fixture.h"
 
@@ -110,6 +112,28 @@ TEST_CASE("more packs than there are descriptors are gathered, fewer at a time")
     CHECK(sequences(entries(store->read_segment("sp", "a"))) == numbers(1, packs));
     CHECK(open_files(store.directory()) <= 8);
     CHECK(must(store->verify()).damages.empty());
+}
+
+TEST_CASE("concurrent: who reads while many packs are gathered has descriptors left") {
+    const DescriptorLimit limit(48);
+    Options options = many_files();
+    options.gather_packs = 0;
+    options.open_files_max = 1;  // so that each reader opens every pack anew
+    StoreFixture store(options);
+    constexpr std::uint64_t packs = 80;
+    for (std::uint64_t i = 1; i <= packs; ++i) {
+        must_append(*store, "sp", "a", i, i);
+        must(store->drain());
+    }
+    std::atomic<bool> is_gathered{false};
+    std::thread gatherer([&] {
+        must(store->gather());
+        is_gathered = true;
+    });
+    do {
+        CHECK(sequences(entries(store->read_segment("sp", "a"))) == numbers(1, packs));
+    } while (!is_gathered);
+    gatherer.join();
 }
 
 }  // namespace

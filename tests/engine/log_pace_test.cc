@@ -61,7 +61,7 @@ TEST_CASE("as long as drains keep pace the log stays much smaller than it may be
             largest = std::max(largest, engine->stat().log_bytes);
         }
     };
-    commit(100);
+    commit(50);
     CHECK(largest <= 20 << 20);  // an eighth, the file in use and the next
     drains = false;
     commit(24);

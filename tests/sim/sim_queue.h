@@ -18,7 +18,7 @@ public:
     [[nodiscard]] const std::vector<Started>& started() const noexcept { return started_; }
 
 protected:
-    void reserve_slots(std::size_t) override {}
+    void reserve_slots(std::size_t count) override { started_.reserve(count); }
     void start(const io::Request& request, std::size_t slot) override;
     bool reap(RawCompletion& out, bool block) override;
 
