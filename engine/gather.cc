@@ -157,27 +157,41 @@ Result<void> Gather::begin(const GatherRun& run) {
 }
 
 /// A descriptor for each, but no more than a part of what the process has: whoever reads meanwhile
-/// must not run out of them. Where they do, half of what was got is given back.
+/// must not run out of them. Where they do, or few are left, half of what was got is given back.
 Result<void> Gather::open_sources(std::span<const PackState> packs) {
     constexpr std::size_t part = 4;
     constexpr std::size_t halved_from = 4;
     const std::size_t most = std::max<std::size_t>(2, io::descriptors_max() / part);
+    bool has_run_out = false;
     for (const PackState& pack : packs.first(std::min(most, packs.size()))) {
         const std::string name = segment::pack_name(pack.info.number);
-        gathered_.sources.push_back(pack.info.number);
         auto file = target_.disk.open(name, {});
-        if (!file && file.error().system_error() == EMFILE && sources_.size() >= halved_from) {
-            sources_.resize(sources_.size() / 2);
-            gathered_.sources.resize(sources_.size());
-            return {};
-        }
+        has_run_out = !file && file.error().system_error() == EMFILE;
+        if (has_run_out && sources_.size() >= halved_from) break;
+        gathered_.sources.push_back(pack.info.number);  // so that one that is missing is left alone
         if (!file && file.error().code() == Errc::not_found)
             return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
         if (!file) return file.error();
         sources_.push_back(
             std::make_unique<GatherSource>(pack, *std::move(file), target_.store_seed));
     }
+    if (sources_.size() >= halved_from && (has_run_out || !has_spare(packs.front()))) {
+        sources_.resize(sources_.size() / 2);
+        gathered_.sources.resize(sources_.size());
+    }
     return {};
+}
+
+/// Whether some descriptors more can be had: for what is written, and for others.
+bool Gather::has_spare(const PackState& pack) const {
+    constexpr std::size_t spare = 4;
+    std::vector<std::unique_ptr<io::File>> files;
+    while (files.size() < spare) {
+        auto file = target_.disk.open(segment::pack_name(pack.info.number), {});
+        if (!file) return file.error().system_error() != EMFILE;
+        files.push_back(*std::move(file));
+    }
+    return true;
 }
 
 Result<void> Gather::scan() {

@@ -70,6 +70,7 @@ private:
     [[nodiscard]] std::optional<GatherRun> choose(Choice choice) const;
     [[nodiscard]] Result<void> begin(const GatherRun& run);
     [[nodiscard]] Result<void> open_sources(std::span<const PackState> packs);
+    [[nodiscard]] bool has_spare(const PackState& pack) const;
     [[nodiscard]] Result<void> scan();
     [[nodiscard]] Result<void> go_without_rest();
     void sum_up();

@@ -1,6 +1,7 @@
 // However many files a store has, it keeps few of them open.
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -96,35 +97,66 @@ TEST_CASE("64 descriptors are enough for hundreds of pieces, packs and log files
     }
 }
 
-TEST_CASE("more packs than there are descriptors are gathered, fewer at a time") {
-    const DescriptorLimit limit(48);
+Options gathered_when_asked() {
     Options options = many_files();
     options.gather_packs = 0;
-    StoreFixture store(options);
-    constexpr std::uint64_t packs = 80;
+    return options;
+}
+
+constexpr std::uint64_t packs = 80;
+
+void fill_packs(Store& store) {
     for (std::uint64_t i = 1; i <= packs; ++i) {
-        must_append(*store, "sp", "a", i, i);
-        must(store->drain());
+        must_append(store, "sp", "a", i, i);
+        must(store.drain());
     }
-    CHECK(files(store.directory(), "pack-") == packs);
-    must(store->gather());
-    CHECK(files(store.directory(), "pack-") < 10);
-    CHECK(sequences(entries(store->read_segment("sp", "a"))) == numbers(1, packs));
-    CHECK(open_files(store.directory()) <= 8);
-    CHECK(must(store->verify()).damages.empty());
+}
+
+/// Takes descriptors, all but so many, for as long as it lives.
+class Taken {
+public:
+    explicit Taken(std::size_t left) {
+        for (int fd = 0; (fd = ::dup(STDERR_FILENO)) >= 0;) taken_.push_back(fd);
+        REQUIRE(taken_.size() >= left);
+        for (; left > 0; --left) give_back();
+    }
+    ~Taken() {
+        while (!taken_.empty()) give_back();
+    }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+
+private:
+    void give_back() {
+        ::close(taken_.back());
+        taken_.pop_back();
+    }
+    std::vector<int> taken_;
+};
+
+TEST_CASE("where somebody else has taken the descriptors, fewer packs are gathered at a time") {
+    for (const std::size_t left : {8U, 10U, 12U, 13U, 16U}) {
+        CAPTURE(left);
+        const DescriptorLimit limit(48);
+        StoreFixture store(gathered_when_asked());
+        fill_packs(*store);
+        CHECK(files(store.directory(), "pack-") == packs);
+        {
+            const Taken others(left);
+            must(store->gather());
+        }
+        CHECK(files(store.directory(), "pack-") < 10);
+        CHECK(sequences(entries(store->read_segment("sp", "a"))) == numbers(1, packs));
+        CHECK(open_files(store.directory()) <= 8);
+        CHECK(must(store->verify()).damages.empty());
+    }
 }
 
 TEST_CASE("concurrent: a gathering leaves descriptors to those who read meanwhile") {
     constexpr std::size_t descriptors = 48;
     const DescriptorLimit limit(descriptors);
-    Options options = many_files();
-    options.gather_packs = 0;
-    StoreFixture store(options);
-    constexpr std::uint64_t packs = 80;
-    for (std::uint64_t i = 1; i <= packs; ++i) {
-        must_append(*store, "sp", "a", i, i);
-        must(store->drain());
-    }
+    StoreFixture store(gathered_when_asked());
+    fill_packs(*store);
     std::atomic<bool> is_gathered{false};
     std::thread gatherer([&] {
         must(store->gather());
