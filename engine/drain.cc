@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <braid/check.hpp>
+#include <utility>
 
 #include "io/planted.h"
 #include "segment/pack.h"
@@ -20,6 +21,8 @@ constexpr std::uint64_t snapshots_while_open = 4;
 constexpr std::uint64_t snapshots_when_closed = 2;
 /// Below this part of the memory for what isn't drained a catalog is never too long.
 constexpr std::uint64_t catalog_part = 64;
+/// A drain begins that many segments' part of it anew at least, where it is too long.
+constexpr std::uint64_t tail_bytes_a_rewritten_segment = 4096;
 
 /// So many at a time are taken under the lock, so that no commit waits long.
 constexpr std::size_t turn = 256;
@@ -70,6 +73,7 @@ Result<bool> Drain::step(io::Queue& queue, bool block) {
 /// What is still in flight uses our buffers: it must come back before they go.
 void Drain::fail(io::Queue& queue) {
     while (queue.in_flight() != 0) static_cast<void>(queue.wait());
+    rewrite_.reset();  // it may have what didn't come to be
     give_up();
 }
 
@@ -134,13 +138,6 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
 
 Result<bool> Drain::begin() {
     if (!collect()) return false;
-    if (catalog_doubtful_ || is_catalog_long(snapshots_while_open))
-        if (auto rewritten = rewrite_catalog(); !rewritten) return rewritten.error();
-    if (catalog_file_ == nullptr) {
-        auto file = target_.disk.open(index::catalog_name(catalog_.file), {.write = true});
-        if (!file) return file.error();
-        catalog_file_ = std::move(*file);
-    }
     collect_trim();
     if (!nodes_.empty()) {
         assign();
@@ -148,6 +145,12 @@ Result<bool> Drain::begin() {
         build();
     }
     finish_record();
+    if (auto rewritten = rewrite_some(); !rewritten) return rewritten.error();
+    if (catalog_file_ == nullptr) {
+        auto file = target_.disk.open(index::catalog_name(catalog_.file), {.write = true});
+        if (!file) return file.error();
+        catalog_file_ = std::move(*file);
+    }
     phase_ = Phase::write;
     return true;
 }
@@ -262,9 +265,11 @@ void Drain::submit_writes(io::Queue& queue) {
 
 void Drain::submit_syncs(io::Queue& queue) {
     const auto outputs = outputs_at_work();
-    queue.reserve(outputs.size());
+    queue.reserve(outputs.size() + 1);
     for (const Output& output : outputs)
         queue.submit({.kind = io::Request::Kind::sync, .file = output.file.get()});
+    // Nothing relies on it yet, but the end of it isn't to wait for all of it.
+    if (rewrite_) queue.submit({.kind = io::Request::Kind::sync, .file = &rewrite_->file()});
 }
 
 void Drain::close_outputs() noexcept {
@@ -280,67 +285,56 @@ bool Drain::is_catalog_long(std::uint64_t snapshots) const noexcept {
 void Drain::shorten_catalog() noexcept {
     if (!catalog_doubtful_ && !is_catalog_long(snapshots_when_closed)) return;
     try {
-        static_cast<void>(rewrite_catalog());
+        static_cast<void>(rewrite_rest());
     } catch (const std::bad_alloc&) {  // as any other failure
     }
+    rewrite_.reset();
 }
 
-Result<void> Drain::rewrite_catalog() {
+/// More segments than the drain brings, so that all are written one day. What it is about to change
+/// comes behind them.
+Result<void> Drain::rewrite_some() {
+    if (catalog_doubtful_) return rewrite_rest();
+    if (!rewrite_ && !is_catalog_long(snapshots_while_open)) return {};
+    const std::uint64_t more = std::max<std::uint64_t>(
+        target_.options.tail_bytes_max / tail_bytes_a_rewritten_segment, work_.size() / 2);
+    auto is_more_left = rewrite_segments(record_.next_segment - next_segment_ + more);
+    if (!is_more_left) return is_more_left.error();
+    return *is_more_left ? rewrite_->add_changes(record_) : finish_rewrite();
+}
+
+Result<void> Drain::rewrite_rest() {
+    auto all = rewrite_segments(next_segment_.value);
+    return all ? finish_rewrite() : all.error();
+}
+
+Result<bool> Drain::rewrite_segments(std::uint64_t count) {
+    if (!rewrite_) {
+        auto begun = CatalogRewrite::begin({target_.table, target_.storage}, target_.disk,
+                                           target_.store, catalog_.file + 1);
+        if (!begun) return begun.error();
+        rewrite_.emplace(*std::move(begun));
+    }
+    return rewrite_->add(next_segment_, count);
+}
+
+Result<void> Drain::finish_rewrite() {
     catalog_file_.reset();
     catalog_doubtful_ = true;  // until the new file is there
-    auto snapshot = catalog_snapshot(target_.table, target_.storage, next_space_, next_segment_);
+    CatalogRewrite rewrite = *std::exchange(rewrite_, std::nullopt);
+    index::CatalogRecord rest;
+    rest.transaction = target_.storage.transaction();
     std::string consumer;
     std::string lease;
     in_turns(target_.commit_mutex,
-             [&] { return target_.consumers.snapshot(consumer, turn, snapshot.consumers); });
+             [&] { return target_.consumers.snapshot(consumer, turn, rest.consumers); });
     in_turns(target_.commit_mutex,
-             [&] { return target_.leases.snapshot(lease, turn, snapshot.leases); });
-    collect_ids(0, snapshot);
-    if (auto written = write_catalog_file(target_.disk, snapshot, target_.store, catalog_);
-        !written)
-        return written;
+             [&] { return target_.leases.snapshot(lease, turn, rest.leases); });
+    collect_ids(0, rest);
+    if (auto finished = rewrite.finish(std::move(rest), catalog_); !finished) return finished;
     catalog_doubtful_ = false;
     catalog_snapshot_bytes_ = catalog_.offset;
     return {};
-}
-
-index::CatalogRecord catalog_snapshot(const SegmentTable& table, const Storage& storage,
-                                      SpaceId next_space, SegmentId next_segment) {
-    index::CatalogRecord record;
-    record.kind = index::CatalogRecordKind::snapshot;
-    record.cut = storage.drained();
-    record.transaction = storage.transaction();
-    record.timestamp = storage.timestamp();
-    record.next_space = next_space;
-    record.next_segment = next_segment;
-    record.next_pack = storage.next_pack();
-    const auto spaces = table.all_spaces();
-    const auto segments = table.all();
-    record.names.reserve(spaces.size() + segments.size());
-    record.segments.reserve(segments.size());
-    for (const SpaceState* space : spaces)
-        if (space->in_catalog) record.names.push_back(segment::SpaceNamed{space->id, space->name});
-    for (const SegmentState* segment : segments) {
-        if (segment->drained_through() == 0) continue;
-        record.names.push_back(
-            segment::SegmentNamed{segment->id, segment->space->id, std::string(segment->name())});
-        record.segments.push_back(segment->drained());
-        if (segment->trimmed != 0)
-            record.trims.push_back({segment->id, segment->trimmed, segment->trimmed_position});
-    }
-    for (const PackState& pack : storage.packs()) {
-        record.packs.push_back(pack.info);
-        record.pieces.insert(record.pieces.end(), pack.pieces.begin(), pack.pieces.end());
-        record.sections.insert(record.sections.end(), pack.sections.begin(), pack.sections.end());
-        if (pack.gathered) record.gathered.push_back(*pack.gathered);
-        if (pack.trimmed_records != 0)
-            record.pack_trims.push_back({pack.info.number, pack.trimmed_records});
-    }
-    if (storage.next_body_file() > 1) {
-        record.next_body_file = storage.next_body_file();
-        record.body_files = storage.body_files();
-    }
-    return record;
 }
 
 }  // namespace braid

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/catalog_rewrite.h"
 #include "engine/gather.h"
 #include "engine/segment_table.h"
 #include "engine/sequencer.h"
@@ -110,7 +111,10 @@ private:
     void count_bodies();
     void finish_record();
     [[nodiscard]] bool is_catalog_long(std::uint64_t snapshots) const noexcept;
-    [[nodiscard]] Result<void> rewrite_catalog();
+    [[nodiscard]] Result<void> rewrite_some();
+    [[nodiscard]] Result<void> rewrite_rest();
+    [[nodiscard]] Result<bool> rewrite_segments(std::uint64_t count);
+    [[nodiscard]] Result<void> finish_rewrite();
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
     [[nodiscard]] std::span<Output> outputs_at_work() noexcept;
     [[nodiscard]] Result<void> open_outputs();
@@ -140,6 +144,7 @@ private:
     index::CatalogEnd catalog_;
     bool catalog_doubtful_;  // the next record must go into a fresh file
     std::uint64_t catalog_snapshot_bytes_;
+    std::optional<CatalogRewrite> rewrite_;  // under way
     std::optional<Trim> trim_;          // asked for
     std::optional<Gathered> gathered_;  // likewise
     std::unique_ptr<io::File> catalog_file_;
@@ -166,10 +171,5 @@ private:
     std::uint64_t drained_bytes_ = 0;
     std::uint64_t gathered_count_ = 0;
 };
-
-/// Everything that the catalog must hold when it begins a new file.
-[[nodiscard]] index::CatalogRecord catalog_snapshot(const SegmentTable& table,
-                                                    const Storage& storage, SpaceId next_space,
-                                                    SegmentId next_segment);
 
 }  // namespace braid

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "engine/store_files.h"
 #include "engine/threads.h"
+#include "index/new_catalog.h"
 #include "io/planted.h"
 #include "segment/body_reference.h"
 #include "segment/pack.h"
@@ -58,7 +60,7 @@ class TableItems : public index::CatalogItems {
 public:
     explicit TableItems(SegmentTable& table) : table_(table) {}
 
-    void expect_names(std::size_t count) override { table_.expect(count); }
+    void expect_names(std::size_t count) override { expected_ = std::max(expected_, count); }
     const char* take(const segment::SpaceNamed& named) override {
         if (!table_.restore(named)) return wrong_name;
         SpaceState& space = *table_.find(named.space);
@@ -67,6 +69,8 @@ public:
         return nullptr;
     }
     const char* take(std::span<const segment::SegmentNameView> names) override {
+        // Their space is known by now.
+        if (expected_ != 0) table_.expect(std::exchange(expected_, 0));
         return table_.restore(names) ? nullptr : wrong_name;
     }
     const char* take(std::span<const index::SegmentUpdate> segments) override {
@@ -88,6 +92,7 @@ private:
     static constexpr Position durable_long_ago = 1;  // so visible
 
     SegmentTable& table_;
+    std::size_t expected_ = 0;
 };
 
 /// A file that keeps a store from being made.
@@ -290,7 +295,7 @@ const char* Opening::apply_places(const index::CatalogRecord& record) {
     for (const segment::Piece& piece : record.pieces) {
         SegmentState* segment = engine_.table_->find(piece.segment);
         if (segment == nullptr) return "a piece of a segment that was never named";
-        segment->add_piece(piece);
+        if (piece.last_sequence > segment->trimmed) segment->add_piece(piece);
     }
     for (const index::OrderSection& section : record.sections) {
         SpaceState* space = engine_.table_->find(section.space);

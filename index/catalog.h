@@ -17,13 +17,14 @@
 namespace braid::index {
 
 /// catalog-<number>: a file header, then records one behind the other, each on a multiple of 8
-/// bytes. The first record of a file is a snapshot of everything; each further one is a drain, or
-/// packs that were gathered. A new catalog file is written whole under another name, synced,
-/// renamed into place, and the directory synced.
+/// bytes. The first records of a file are everything: parts, which bring the segments, some each,
+/// and then the snapshot, which brings the rest. Each further one is a drain, or packs that were
+/// gathered. A new catalog file is written whole under another name, synced, renamed into place,
+/// and the directory synced.
 struct CatalogRecordHeader {
     boost::endian::little_uint64_buf_t checksum;  ///< of bytes 8..47, seeded with store and file
     boost::endian::little_uint64_buf_t body_checksum;  ///< of the body, same seed
-    boost::endian::little_uint64_buf_t number;         ///< dense, across files
+    boost::endian::little_uint64_buf_t number;    ///< dense, across files; parts: 1, 2, … in theirs
     boost::endian::little_uint64_buf_t previous;  ///< header checksum of the record before, or 0
     boost::endian::little_uint64_buf_t body_bytes;
     boost::endian::little_uint32_buf_t kind;  ///< CatalogRecordKind
@@ -32,7 +33,7 @@ struct CatalogRecordHeader {
 static_assert(sizeof(CatalogRecordHeader) == 48);
 inline constexpr std::uint32_t catalog_record_magic = 0x44524343;  // "CCRD"
 
-enum class CatalogRecordKind : std::uint32_t { snapshot = 1, drain = 2, gather = 3 };
+enum class CatalogRecordKind : std::uint32_t { snapshot = 1, drain = 2, gather = 3, part = 4 };
 
 /// A pack, as the catalog knows it.
 struct PackInfo {
@@ -143,7 +144,8 @@ struct NotedTransaction {
     bool operator==(const NotedTransaction&) const = default;
 };
 
-/// One record: what a drain did, which packs were gathered, or everything.
+/// One record: what a drain did, which packs were gathered, everything, or part of it. A part has
+/// names, segments and trims; what a later record says of a segment takes the place of that.
 struct CatalogRecord {
     CatalogRecordKind kind = CatalogRecordKind::drain;
     Position cut;                   ///< all entries up to it are in packs and pieces
@@ -203,7 +205,7 @@ void encode_catalog_body(const CatalogRecord& record, std::vector<std::byte>& ou
 class CatalogItems {
 public:
     virtual ~CatalogItems() = default;
-    /// Before a record's first segment is named, its spaces being named already: so many are.
+    /// Before segments are named: at least so many may be, if nothing is wrong.
     virtual void expect_names(std::size_t count) = 0;
     [[nodiscard]] virtual const char* take(const segment::SpaceNamed& space) = 0;
     [[nodiscard]] virtual const char* take(std::span<const segment::SegmentNameView> names) = 0;
@@ -229,6 +231,7 @@ struct LoadedCatalog {
     Uuid store{};
     CatalogEnd end;
     std::uint64_t snapshot_end = 0;  ///< offset of the first drain's record
+    [[nodiscard]] bool has_snapshot() const noexcept { return snapshot_end != 0; }
     /// Offset and bytes of the last record if it is a drain's: a writer must write these very bytes
     /// again and sync them before it relies on them, since they may have been read from a cache.
     std::uint64_t doubtful_offset = 0;
@@ -255,13 +258,5 @@ struct LoadedCatalog {
 /// The bytes of the next record, to be written at `end.offset`; moves `end` behind it.
 [[nodiscard]] std::vector<std::byte> encode_catalog_record(const CatalogRecord& record,
                                                            const Uuid& store, CatalogEnd& end);
-
-/// Writes a new catalog file with `snapshot` as its only record and removes older ones: write under
-/// another name, sync, rename, sync the directory. The store's first file has number 1. Moves `end`
-/// to its end, or leaves it as it was after an error: then the new file may be there already, or
-/// come back after a crash, so nothing may be appended to the old one; only another call of this
-/// function may follow. Blocks.
-[[nodiscard]] Result<void> write_catalog_file(io::Disk& disk, const CatalogRecord& snapshot,
-                                              const Uuid& store, CatalogEnd& end);
 
 }  // namespace braid::index

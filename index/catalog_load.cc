@@ -1,7 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "index/catalog.h"
+#include "index/catalog_entries.h"
 #include "index/catalog_record.h"
+#include "segment/encoding.h"
 
 namespace braid::index {
 
@@ -61,6 +65,21 @@ Result<void> check_identity(CatalogFile& file) {
     return {};
 }
 
+CatalogRecordKind kind_of(const CatalogRecordHeader& header) {
+    return static_cast<CatalogRecordKind>(header.kind.value());
+}
+
+// How many segments the counters, with which a body begins, say to be named; 0 if that isn't told.
+std::uint64_t names_before(Bytes body) {
+    segment::ByteReader reader(body);
+    const bool are_counters =
+        reader.varint() == static_cast<std::uint64_t>(CatalogEntryType::counters);
+    CatalogRecord record;
+    const Bytes content = reader.bytes(reader.varint());
+    if (!are_counters || reader.failed() || !decode_counters(content, record)) return 0;
+    return record.next_segment == 0 ? 0 : record.next_segment.value - 1;
+}
+
 // Goes through the records of one file.
 class Loader {
 public:
@@ -76,6 +95,7 @@ public:
     }
 
     Result<LoadedCatalog> load() {
+        if (items_ != nullptr) expect_names();
         do {
             auto good = take_record();
             if (!good) return good.error();
@@ -90,6 +110,22 @@ public:
 private:
     [[nodiscard]] Bytes left() const { return Bytes(file_.bytes).subspan(loaded_.end.offset); }
 
+    // Room for the names of all parts is made once. The snapshot behind them tells how many there
+    // are; this is only asked beforehand, so it is believed as far as the file's length allows.
+    void expect_names() {
+        constexpr std::uint64_t name_bytes_min = 5;  // type, length, id, space, an empty name
+        Bytes at = left();
+        for (auto header = sound_header(at, seed_);; header = sound_header(at, seed_)) {
+            if (!header) return;
+            const std::uint64_t bytes = segment::padded(header->body_bytes.value());
+            if (bytes > at.size() - sizeof *header) return;
+            if (kind_of(*header) != CatalogRecordKind::part) break;
+            at = at.subspan(sizeof *header + bytes);
+        }
+        const std::uint64_t names = names_before(at.subspan(sizeof(CatalogRecordHeader)));
+        items_->expect_names(std::min<std::uint64_t>(names, left().size() / name_bytes_min));
+    }
+
     // Takes the record at the end so far. False if it is torn.
     Result<bool> take_record() {
         const auto header = sound_header(left(), seed_);
@@ -102,7 +138,6 @@ private:
         auto applied = apply_record(*header, *body);
         if (!applied) return applied.error();
         move_behind(*header);
-        first_ = false;
         return true;
     }
 
@@ -110,23 +145,26 @@ private:
     // write.
     Result<void> check_place(const CatalogRecordHeader& header) const {
         const std::uint64_t offset = loaded_.end.offset;
-        const std::uint64_t number = header.number.value();
-        const auto kind = static_cast<CatalogRecordKind>(header.kind.value());
+        const CatalogRecordKind kind = kind_of(header);
         if (kind != CatalogRecordKind::snapshot && kind != CatalogRecordKind::drain &&
-            kind != CatalogRecordKind::gather)
+            kind != CatalogRecordKind::gather && kind != CatalogRecordKind::part)
             return Error(Errc::unsupported_version,
                          fmt::format("{} at offset {}: a record of unknown kind {}", file_.name,
                                      offset, header.kind.value()));
-        if ((kind == CatalogRecordKind::snapshot) != first_)
+        const bool begins =
+            kind == CatalogRecordKind::snapshot || kind == CatalogRecordKind::part;
+        if (begins != !loaded_.has_snapshot())
             return corrupt(file_, offset,
-                           first_ ? "the first record is not a snapshot"
-                                  : "a snapshot that is not the first record");
-        if (first_) return {};
-        if (number != loaded_.end.next_record)
-            return corrupt(
-                file_, offset,
-                fmt::format("record {} expected, {} found", loaded_.end.next_record, number));
-        if (header.previous.value() != loaded_.end.last_checksum)
+                           begins ? "a snapshot, or part of one, behind the file's snapshot"
+                                  : "the file doesn't begin with a snapshot");
+        const bool is_first = offset == file_.identity.header_bytes;
+        // The snapshot has its number from the file before, whatever the parts have.
+        const std::uint64_t expected = is_first ? 1 : loaded_.end.next_record;
+        if (kind != CatalogRecordKind::snapshot && header.number.value() != expected)
+            return corrupt(file_, offset,
+                           fmt::format("record {} expected, {} found", expected,
+                                       header.number.value()));
+        if (!is_first && header.previous.value() != loaded_.end.last_checksum)
             return corrupt(file_, offset, "the record doesn't follow the one before it");
         return {};
     }
@@ -135,9 +173,10 @@ private:
     // written: so a snapshot, or a record with a later one behind it, that is bad now was damaged.
     Result<bool> judge_bad_record(bool header_sound) const {
         const char* part = header_sound ? "body or padding" : "header";
-        if (first_)
+        if (!loaded_.has_snapshot())
             return corrupt(file_, loaded_.end.offset,
-                           fmt::format("the {} of the snapshot is damaged", part));
+                           fmt::format("the {} of the snapshot, or of part of it, is damaged",
+                                       part));
         const Bytes behind = left();
         for (std::size_t at = 8; at < behind.size(); at += 8) {
             const auto later = sound_header(behind.subspan(at), seed_);
@@ -152,7 +191,7 @@ private:
     }
 
     Result<void> apply_record(const CatalogRecordHeader& header, Bytes body) {
-        const auto kind = static_cast<CatalogRecordKind>(header.kind.value());
+        const CatalogRecordKind kind = kind_of(header);
         const auto place = [this] {
             return fmt::format("{} at offset {}", file_.name, loaded_.end.offset);
         };
@@ -166,13 +205,14 @@ private:
 
     void move_behind(const CatalogRecordHeader& header) {
         const std::uint64_t bytes = sizeof header + segment::padded(header.body_bytes.value());
-        if (!first_) {
+        if (loaded_.has_snapshot()) {
             const Bytes record = left().first(bytes);
             loaded_.doubtful_offset = loaded_.end.offset;
             loaded_.doubtful.assign(record.begin(), record.end());
         }
         loaded_.end.offset += bytes;
-        if (first_) loaded_.snapshot_end = loaded_.end.offset;
+        if (kind_of(header) == CatalogRecordKind::snapshot)
+            loaded_.snapshot_end = loaded_.end.offset;
         loaded_.end.next_record = header.number.value() + 1;
         loaded_.end.last_checksum = header.checksum.value();
     }
@@ -181,7 +221,6 @@ private:
     const std::function<Result<void>(const CatalogRecord&)>& apply_;
     CatalogItems* items_;  // nullptr: all stays in the record
     std::uint64_t seed_;
-    bool first_ = true;
     LoadedCatalog loaded_;
 };
 

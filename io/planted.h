@@ -30,6 +30,7 @@ enum class PlantedFault : std::uint8_t {
     packs_retired_early,   ///< packs that were gathered go before the catalog says so
     redirection_left_out,  ///< links to packs that were gathered lead nowhere
     gathered_unsynced,     ///< a gathered pack isn't synced before the catalog speaks of it
+    changes_not_rewritten,  ///< a catalog that is begun anew has segments as they were by then
 };
 
 inline std::atomic<PlantedFault> planted_fault{PlantedFault::none};

@@ -73,7 +73,7 @@ private:
             context_.printer.problem(file_.name, body_offset, record.error().message());
             return end;
         }
-        ++sound_;
+        has_snapshot_ |= kind == index::CatalogRecordKind::snapshot;
         print(body_offset, *record);
         context_.learn(*record);
         return end;
@@ -87,13 +87,15 @@ private:
                 return "drain";
             case index::CatalogRecordKind::gather:
                 return "gather";
+            case index::CatalogRecordKind::part:
+                return "part";
         }
         return "unknown";
     }
 
     /// A bad last record is a drain or a gathering that never committed; anything else is damage.
     void judge(std::uint64_t offset, std::string_view what, bool followed) {
-        if (followed || sound_ == 0) return context_.printer.problem(file_.name, offset, what);
+        if (followed || !has_snapshot_) return context_.printer.problem(file_.name, offset, what);
         context_.printer.note(file_.name, offset,
                               fmt::format("a drain that was never finished: {}", what));
     }
@@ -263,7 +265,7 @@ private:
     const DumpFile& file_;
     const std::uint64_t seed_;
     std::uint64_t records_ = 0;  // with a sound header
-    std::uint64_t sound_ = 0;    // with a sound body as well
+    bool has_snapshot_ = false;
     std::uint64_t last_checksum_ = 0;
 };
 

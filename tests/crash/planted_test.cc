@@ -81,6 +81,7 @@ std::vector<Plant> plants_for_explorer() {
         {"gathered packs go before the catalog's record", PlantedFault::packs_retired_early},
         {"links to gathered packs lead nowhere", PlantedFault::redirection_left_out},
         {"a gathered pack isn't synced", PlantedFault::gathered_unsynced},
+        {"a catalog begun anew lacks what drains changed", PlantedFault::changes_not_rewritten},
     };
 }
 

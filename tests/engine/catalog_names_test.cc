@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 #include "engine/transaction_body.h"
-#include "index/catalog.h"
+#include "index/new_catalog.h"
 #include "tests/engine/store_fixture.h"
 #include "tests/main.h"
 #include "tests/sim/sim_disk.h"

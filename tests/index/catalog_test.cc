@@ -1,4 +1,4 @@
-#include "index/catalog.h"
+#include "index/new_catalog.h"
 
 #include <doctest/doctest.h>
 

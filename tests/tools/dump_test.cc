@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "index/catalog.h"
+#include "index/new_catalog.h"
 #include "index/sparse_index.h"
 #include "io/disk.h"
 #include "segment/change.h"
