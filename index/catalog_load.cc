@@ -104,6 +104,8 @@ public:
                 break;
             }
         } while (!left().empty());
+        if (!loaded_.has_snapshot())
+            return corrupt(file_, loaded_.end.offset, "the file ends before its snapshot");
         return std::move(loaded_);
     }
 

@@ -1,0 +1,146 @@
+// A catalog that is begun anew in parts, one drain after another, while what is in them changes.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/engine/store_fixture.h"
+
+namespace braid::test {
+namespace {
+
+constexpr std::uint64_t segments = 400;
+/// With these sizes some 20 segments are written a drain: a catalog takes many.
+constexpr int drains_at_least = 10;
+
+std::set<std::string> catalogs(const std::string& directory) {
+    std::set<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+        const std::string name = file.path().filename().string();
+        if (name.starts_with("catalog-")) names.insert(name);
+    }
+    return names;
+}
+
+struct Expected {
+    std::uint64_t first = 1;
+    std::uint64_t last = 0;
+};
+
+/// Appends to some segments, old ones and new ones, trims one at times, and drains, until the
+/// catalog was begun anew so many times.
+class Changes {
+public:
+    explicit Changes(StoreFixture& store) : store_(store) {
+        for (std::uint64_t i = 0; i < segments; ++i) append(i);
+        must(store_->drain());
+        make_one();  // of those that began while there were few
+        drains_under_way_ = 0;
+    }
+
+    void make(int catalogs_wanted) {
+        for (int begun = 0; begun < catalogs_wanted; ++begun) make_one();
+        CHECK(drains_under_way_ >= drains_at_least * catalogs_wanted);
+    }
+    void make_until_under_way() {
+        while (!is_under_way()) {
+            append(random_() % segments);
+            must(store_->drain());
+        }
+        append(0);
+        must(store_->drain());
+        REQUIRE(is_under_way());
+    }
+    [[nodiscard]] bool is_under_way() const {
+        return catalogs(store_.directory()).rbegin()->ends_with(".new");
+    }
+
+    void check() const {
+        for (const auto& [segment, expected] : expected_) {
+            CAPTURE(segment);
+            const auto found = sequences(entries(store_->read_segment(
+                space(segment), name(segment), {.on_trimmed = OnTrimmed::skip})));
+            REQUIRE(found == numbers(expected.first, expected.last));
+        }
+        CHECK(must(store_->verify()).damages.empty());
+    }
+
+private:
+    static std::string space(std::uint64_t segment) { return fmt::format("sp{}", segment % 7); }
+    static std::string name(std::uint64_t segment) { return fmt::format("segment {}", segment); }
+
+    void make_one() {
+        const std::string current = newest();
+        for (; newest() == current; ++drains_) {
+            for (int i = 0; i < 6; ++i) append(random_() % (segments + drains_ / 2));
+            if (random_() % 3 == 0) trim(random_() % segments);
+            must(store_->drain());
+            if (is_under_way()) ++drains_under_way_;
+        }
+    }
+    [[nodiscard]] std::string newest() const {
+        std::string found;
+        for (const std::string& name : catalogs(store_.directory()))
+            if (!name.ends_with(".new")) found = name;
+        return found;
+    }
+    void append(std::uint64_t segment) {
+        Expected& expected = expected_[segment];
+        const std::uint64_t next = expected.last + 1;
+        must_append(*store_, space(segment), name(segment), next, next, Durability::buffered);
+        expected.last = next;
+    }
+    void trim(std::uint64_t segment) {
+        Expected& expected = expected_[segment];
+        if (expected.first > expected.last) return;
+        const std::uint64_t through = expected.first + (expected.last - expected.first) / 2;
+        must(store_->trim(space(segment), name(segment), through));
+        expected.first = through + 1;
+    }
+
+    StoreFixture& store_;
+    std::map<std::uint64_t, Expected> expected_;
+    std::mt19937_64 random_{7};
+    std::uint64_t drains_ = 0;
+    int drains_under_way_ = 0;
+};
+
+TEST_CASE("a catalog is begun anew over many drains, and has what they changed") {
+    StoreFixture store(small_options());
+    Changes changes(store);
+    changes.make(2);
+    changes.check();
+    store.reopen();
+    changes.check();
+}
+
+TEST_CASE("what was written of a new catalog doesn't count until all of it is") {
+    StoreFixture store(small_options());
+    Changes changes(store);
+    changes.make_until_under_way();
+    SUBCASE("a closing finishes it") {
+        store.close();
+        CHECK(catalogs(store.directory()).size() == 1);
+        store.open();
+    }
+    SUBCASE("it is left over where the process ends, and begun again") {
+        const std::string copy = store.directory() + "/../" +
+                                 std::filesystem::path(store.directory()).filename().string() +
+                                 "-copy";
+        std::filesystem::copy(store.directory(), copy);
+        {
+            auto other = must(Store::open(copy, store.options()));
+            CHECK(last_sequence(other, "sp0", "segment 0") ==
+                  last_sequence(*store, "sp0", "segment 0"));
+            CHECK(must(other.verify()).damages.empty());
+        }
+        CHECK(catalogs(copy).size() == 1);
+        std::filesystem::remove_all(copy);
+    }
+    changes.check();
+}
+
+}  // namespace
+}  // namespace braid::test
