@@ -43,13 +43,8 @@ Drain::Drain(const DrainTarget& target, const index::LoadedCatalog& catalog)
       catalog_(catalog.end),
       catalog_doubtful_(catalog.torn_bytes != 0),
       catalog_snapshot_bytes_(catalog.snapshot_end),
-      next_space_(1),
-      next_segment_(1) {
-    for (const SpaceState* space : target.table.all_spaces())
-        if (space->in_catalog) next_space_ = space->id + 1;
-    for (const SegmentState* segment : target.table.all())
-        if (segment->drained_through() != 0) next_segment_ = segment->id + 1;
-}
+      next_space_(catalog.next_space),
+      next_segment_(catalog.next_segment) {}
 
 Result<bool> Drain::step(io::Queue& queue, bool block) {
     // Another one has none of the writes that are awaited, and would take them for done.

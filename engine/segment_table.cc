@@ -229,16 +229,4 @@ std::uint64_t SegmentTable::segment_bytes() const {
            listing;
 }
 
-std::vector<SegmentState*> SegmentTable::all() const {
-    const std::shared_lock lock(mutex_);
-    std::vector<SegmentState*> all(segments_by_id_.size());
-    for (std::uint64_t id = 1; id <= all.size(); ++id) all[id - 1] = segments_by_id_.find(id);
-    return all;
-}
-
-std::vector<SpaceState*> SegmentTable::all_spaces() const {
-    const std::shared_lock lock(mutex_);
-    return spaces_by_id_;
-}
-
 }  // namespace braid

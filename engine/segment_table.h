@@ -82,9 +82,6 @@ public:
     [[nodiscard]] std::uint64_t visible_segments(Position visible) const;
     /// Memory for segments: states, names, and what they are found by.
     [[nodiscard]] std::uint64_t segment_bytes() const;
-    /// All segments with an id, in order of it.
-    [[nodiscard]] std::vector<SegmentState*> all() const;
-    [[nodiscard]] std::vector<SpaceState*> all_spaces() const;
 
 private:
     // Under the lock.

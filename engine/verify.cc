@@ -291,7 +291,9 @@ Result<VerifyReport> Engine::verify_now() const {
                     verifier.add_body(segment::body_reference(frame), frame.has_metadata());
             }
         }
-        for (const SegmentState* segment : table_->all()) {
+        const SegmentId end = table_->next_segment();
+        for (SegmentId id = 1; id < end; ++id) {
+            const SegmentState* segment = table_->find(id);
             if (segment->trimmed != 0) trims[segment->id] = segment->trimmed;
             for (const segment::Piece& piece : segment->pieces()) {
                 if (segment_files.empty() || segment_files.back().back().segment != piece.segment ||

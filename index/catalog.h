@@ -230,6 +230,8 @@ struct CatalogEnd {
 struct LoadedCatalog {
     Uuid store{};
     CatalogEnd end;
+    SpaceId next_space = 1;      ///< as the last record has it
+    SegmentId next_segment = 1;  ///< likewise
     std::uint64_t snapshot_end = 0;  ///< offset of the first drain's record
     [[nodiscard]] bool has_snapshot() const noexcept { return snapshot_end != 0; }
     /// Offset and bytes of the last record if it is a drain's: a writer must write these very bytes

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "index/catalog.h"
 #include "index/catalog_entries.h"
@@ -20,7 +21,8 @@ constexpr int open_tries_max = 8;
 struct CatalogFile {
     std::uint64_t number = 0;
     std::string name;
-    std::vector<std::byte> bytes;
+    std::unique_ptr<io::File> file;
+    std::uint64_t bytes = 0;
     FileIdentity identity;
 };
 
@@ -28,28 +30,30 @@ Error corrupt(const CatalogFile& file, std::uint64_t offset, const std::string& 
     return {Errc::corrupt, fmt::format("{} at offset {}: {}", file.name, offset, what)};
 }
 
-Result<CatalogFile> read_newest(io::Disk& disk) {
+Result<CatalogFile> open_newest(io::Disk& disk) {
     for (int tries = 1;; ++tries) {
         auto files = disk.list();
         if (!files) return files.error();
         const std::vector<std::uint64_t> numbers = catalog_numbers(*files);
         if (numbers.empty() && tries < open_tries_max) continue;
         if (numbers.empty()) return Error(Errc::not_found, "there is no catalog file");
-        CatalogFile file{numbers.back(), catalog_name(numbers.back()), {}, {}};
-        auto opened = disk.open(file.name, {});
+        const std::string name = catalog_name(numbers.back());
+        auto opened = disk.open(name, {});
         if (!opened) {
             if (opened.error().code() == Errc::not_found && tries < open_tries_max) continue;
             return opened.error();
         }
-        auto bytes = io::read_whole(**opened);
+        auto bytes = (*opened)->size();
         if (!bytes) return bytes.error();
-        file.bytes = *std::move(bytes);
-        return file;
+        return CatalogFile{numbers.back(), name, *std::move(opened), *bytes, {}};
     }
 }
 
 Result<void> check_identity(CatalogFile& file) {
-    auto identity = segment::read_file_header(file.bytes, file.name);
+    std::array<std::byte, segment::file_header_bytes> header;
+    const auto read = file.file->read(header, 0);
+    if (!read) return read.error();
+    auto identity = segment::read_file_header(Bytes(header).first(*read), file.name);
     if (!identity) return identity.error();
     file.identity = *identity;
     if (identity->kind != segment::FileKind::catalog)
@@ -58,15 +62,20 @@ Result<void> check_identity(CatalogFile& file) {
         return corrupt(file, 0,
                        fmt::format("number {} in the header expected, {} found", file.number,
                                    identity->number));
-    if (identity->header_bytes % 8 != 0 || identity->header_bytes > file.bytes.size())
+    if (identity->header_bytes % 8 != 0 || identity->header_bytes > file.bytes)
         return corrupt(file, 0,
                        fmt::format("a header of {} bytes in a file of {}", identity->header_bytes,
-                                   file.bytes.size()));
+                                   file.bytes));
     return {};
 }
 
 CatalogRecordKind kind_of(const CatalogRecordHeader& header) {
     return static_cast<CatalogRecordKind>(header.kind.value());
+}
+
+// With its padding.
+std::uint64_t record_bytes(const CatalogRecordHeader& header) {
+    return sizeof header + segment::padded(header.body_bytes.value());
 }
 
 // How many segments the counters, with which a body begins, say to be named; 0 if that isn't told.
@@ -80,12 +89,54 @@ std::uint64_t names_before(Bytes body) {
     return record.next_segment == 0 ? 0 : record.next_segment.value - 1;
 }
 
+// What is read of a file, some at a time into the same memory: new memory for all of a catalog would
+// cost more than all else that is done with it.
+class ReadAhead {
+public:
+    explicit ReadAhead(const CatalogFile& file) : file_(file) {}
+
+    // So many bytes from `offset` on, or as many as there are. They stay until the next call.
+    Result<Bytes> read(std::uint64_t offset, std::uint64_t length) {
+        length = std::min(length, file_.bytes - offset);
+        if (offset < begin_ || offset + length > begin_ + held_) {
+            auto read = fill(offset, std::max(length, bytes_at_once));
+            if (!read) return read.error();
+        }
+        const std::uint64_t at = offset - begin_;
+        return Bytes(memory_.get() + at, std::min(length, held_ - at));
+    }
+
+private:
+    static constexpr std::uint64_t bytes_at_once = 1 << 20;
+
+    Result<void> fill(std::uint64_t offset, std::uint64_t length) {
+        held_ = 0;
+        length = std::min(length, file_.bytes - offset);
+        if (room_ < length) {
+            memory_ = std::make_unique_for_overwrite<std::byte[]>(length);
+            room_ = length;
+        }
+        auto read = file_.file->read(std::span(memory_.get(), length), offset);
+        if (!read) return read.error();
+        begin_ = offset;
+        held_ = *read;
+        return {};
+    }
+
+    const CatalogFile& file_;
+    std::unique_ptr<std::byte[]> memory_;
+    std::uint64_t room_ = 0;
+    std::uint64_t begin_ = 0;  // offset of what is held
+    std::uint64_t held_ = 0;
+};
+
 // Goes through the records of one file.
 class Loader {
 public:
     Loader(const CatalogFile& file, const std::function<Result<void>(const CatalogRecord&)>& apply,
            CatalogItems* items)
         : file_(file),
+          read_ahead_(file),
           apply_(apply),
           items_(items),
           seed_(catalog_seed(file.identity.store, file.number)) {
@@ -100,43 +151,51 @@ public:
             auto good = take_record();
             if (!good) return good.error();
             if (!*good) {
-                loaded_.torn_bytes = left().size();
+                loaded_.torn_bytes = left();
                 break;
             }
-        } while (!left().empty());
+        } while (left() != 0);
         if (!loaded_.has_snapshot())
             return corrupt(file_, loaded_.end.offset, "the file ends before its snapshot");
+        if (auto kept = keep_doubtful(); !kept) return kept.error();
         return std::move(loaded_);
     }
 
 private:
-    [[nodiscard]] Bytes left() const { return Bytes(file_.bytes).subspan(loaded_.end.offset); }
+    [[nodiscard]] std::uint64_t left() const { return file_.bytes - loaded_.end.offset; }
 
     // Room for the names of all parts is made once. The snapshot behind them tells how many there
     // are; this is only asked beforehand, so it is believed as far as the file's length allows.
     void expect_names() {
         constexpr std::uint64_t name_bytes_min = 5;  // type, length, id, space, an empty name
-        Bytes at = left();
-        for (auto header = sound_header(at, seed_);; header = sound_header(at, seed_)) {
-            if (!header) return;
-            const std::uint64_t bytes = segment::padded(header->body_bytes.value());
-            if (bytes > at.size() - sizeof *header) return;
-            if (kind_of(*header) != CatalogRecordKind::part) break;
-            at = at.subspan(sizeof *header + bytes);
+        constexpr std::size_t counters_bytes_max = 64;
+        std::array<std::byte, sizeof(CatalogRecordHeader) + counters_bytes_max> beginning;
+        for (std::uint64_t offset = loaded_.end.offset; offset < file_.bytes;) {
+            const auto read = file_.file->read(beginning, offset);
+            const Bytes bytes = Bytes(beginning).first(read ? *read : 0);
+            const auto header = sound_header(bytes, seed_);
+            if (!header || header->body_bytes.value() > file_.bytes) return;
+            if (kind_of(*header) != CatalogRecordKind::part) {
+                const std::uint64_t names = names_before(bytes.subspan(sizeof *header));
+                items_->expect_names(std::min(names, left() / name_bytes_min));
+                return;
+            }
+            offset += record_bytes(*header);
         }
-        const std::uint64_t names = names_before(at.subspan(sizeof(CatalogRecordHeader)));
-        items_->expect_names(std::min<std::uint64_t>(names, left().size() / name_bytes_min));
     }
 
     // Takes the record at the end so far. False if it is torn.
     Result<bool> take_record() {
-        const auto header = sound_header(left(), seed_);
-        if (header) {
-            auto placed = check_place(*header);
-            if (!placed) return placed.error();
-        }
-        const auto body = header ? sound_body(*header, left(), seed_) : std::nullopt;
-        if (!body) return judge_bad_record(header.has_value());
+        auto bytes = read_ahead_.read(loaded_.end.offset, sizeof(CatalogRecordHeader));
+        if (!bytes) return bytes.error();
+        const auto header = sound_header(*bytes, seed_);
+        if (!header) return judge_bad_record(false);
+        auto placed = check_place(*header);
+        if (!placed) return placed.error();
+        bytes = read_ahead_.read(loaded_.end.offset, record_bytes(*header));
+        if (!bytes) return bytes.error();
+        const auto body = sound_body(*header, *bytes, seed_);
+        if (!body) return judge_bad_record(true);
         auto applied = apply_record(*header, *body);
         if (!applied) return applied.error();
         move_behind(*header);
@@ -173,15 +232,16 @@ private:
 
     // A snapshot was synced before its file got its name, and a record before the next one was
     // written: so a snapshot, or a record with a later one behind it, that is bad now was damaged.
-    Result<bool> judge_bad_record(bool header_sound) const {
+    Result<bool> judge_bad_record(bool header_sound) {
         const char* part = header_sound ? "body or padding" : "header";
         if (!loaded_.has_snapshot())
             return corrupt(file_, loaded_.end.offset,
                            fmt::format("the {} of the snapshot, or of part of it, is damaged",
                                        part));
-        const Bytes behind = left();
-        for (std::size_t at = 8; at < behind.size(); at += 8) {
-            const auto later = sound_header(behind.subspan(at), seed_);
+        const auto behind = read_ahead_.read(loaded_.end.offset, left());
+        if (!behind) return behind.error();
+        for (std::size_t at = 8; at < behind->size(); at += 8) {
+            const auto later = sound_header(behind->subspan(at), seed_);
             if (later && later->number.value() > loaded_.end.next_record)
                 return corrupt(file_, loaded_.end.offset,
                                fmt::format("the {} of record {} is damaged, and record {} follows "
@@ -202,34 +262,49 @@ private:
         if (!record) return record.error().within(place());
         auto applied = apply_(*record);
         if (!applied) return applied.error().within(place());
+        loaded_.next_space = record->next_space;
+        loaded_.next_segment = record->next_segment;
         return {};
     }
 
     void move_behind(const CatalogRecordHeader& header) {
-        const std::uint64_t bytes = sizeof header + segment::padded(header.body_bytes.value());
         if (loaded_.has_snapshot()) {
-            const Bytes record = left().first(bytes);
             loaded_.doubtful_offset = loaded_.end.offset;
-            loaded_.doubtful.assign(record.begin(), record.end());
+            doubtful_bytes_ = record_bytes(header);
         }
-        loaded_.end.offset += bytes;
+        loaded_.end.offset += record_bytes(header);
         if (kind_of(header) == CatalogRecordKind::snapshot)
             loaded_.snapshot_end = loaded_.end.offset;
         loaded_.end.next_record = header.number.value() + 1;
         loaded_.end.last_checksum = header.checksum.value();
     }
 
+    // The last record's bytes, read once more: they must be the same.
+    Result<void> keep_doubtful() {
+        if (doubtful_bytes_ == 0) return {};
+        const auto bytes = read_ahead_.read(loaded_.doubtful_offset, doubtful_bytes_);
+        if (!bytes) return bytes.error();
+        const auto header = sound_header(*bytes, seed_);
+        if (!header || !sound_body(*header, *bytes, seed_) ||
+            header->checksum.value() != loaded_.end.last_checksum)
+            return corrupt(file_, loaded_.doubtful_offset, "the record isn't what it just was");
+        loaded_.doubtful.assign(bytes->begin(), bytes->end());
+        return {};
+    }
+
     const CatalogFile& file_;
+    ReadAhead read_ahead_;
     const std::function<Result<void>(const CatalogRecord&)>& apply_;
     CatalogItems* items_;  // nullptr: all stays in the record
     std::uint64_t seed_;
     LoadedCatalog loaded_;
+    std::uint64_t doubtful_bytes_ = 0;
 };
 
 Result<LoadedCatalog> load(io::Disk& disk,
                            const std::function<Result<void>(const CatalogRecord&)>& apply,
                            CatalogItems* items) {
-    auto file = read_newest(disk);
+    auto file = open_newest(disk);
     if (!file) return file.error();
     if (auto identity = check_identity(*file); !identity) return identity.error();
     return Loader(*file, apply, items).load();
