@@ -59,8 +59,9 @@ public:
     void add_in(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
                 Position after) {
         const bool is_whole = after == 0 && segment->trimmed == 0;
-        items_.push_back(
-            {frame, segment, pin, is_whole ? 0 : gone_of(frame, segment->trimmed, after)});
+        // Made where it stays: what is copied there waits for what was just written.
+        items_.emplace_back(frame, segment, pin,
+                            is_whole ? 0 : gone_of(frame, segment->trimmed, after));
     }
     /// The same, and its memory unless that is the last one's.
     void add(segment::FrameView frame, SegmentState* segment,

@@ -113,8 +113,6 @@ bool ReaderBody::enter_frame() {
 
 /// What all entries of the frame have in common.
 inline void ReaderBody::show_frame(const Window::Item& item) {
-    steps_.first_sequence = frame_.first_sequence();
-    steps_.first_position = frame_.first_position();
     Entry& entry = *current_;
     bool has_metadata = frame_.has_metadata();
     is_elsewhere_ = frame_.is_elsewhere() && wants_bodies_;
@@ -125,6 +123,8 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
     if (std::exchange(has_metadata_, has_metadata) && !has_metadata_) entry.metadata = Metadata();
     steps_.is_plain = !poisons_views && !bounds_.backward && !has_metadata_ && frame_.count() > 1;
     if (steps_.is_plain) {
+        steps_.first_sequence = frame_.first_sequence();
+        steps_.first_position = frame_.first_position();
         steps_.ends = frame_.body().data();
         steps_.records = steps_.ends + frame_.ends_bytes();
     }
@@ -201,8 +201,8 @@ inline void ReaderBody::deliver() noexcept(!poisons_views) {
     if constexpr (poisons_views) record = lend(record);
     steps_.at = index + step_;
     Entry& entry = *current_;
-    entry.sequence = steps_.first_sequence + index;
-    entry.position = steps_.first_position + index;
+    entry.sequence = frame_.first_sequence() + index;
+    entry.position = frame_.first_position() + index;
     if (has_metadata_)
         split(entry, record);
     else

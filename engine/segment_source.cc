@@ -166,18 +166,38 @@ void SegmentSource::fetch_record(Bytes frame, std::uint32_t count, std::uint64_t
     for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(expected + 64 * line);
 }
 
+/// Whether the frame begins with what comes next.
+inline bool SegmentSource::is_next(FrameView frame) const noexcept {
+    return frame.first_sequence() == next_ && frame.segment() == segment_.id;
+}
+
+/// Asks the processor for what stands a good way behind a frame in a row of small ones.
+inline void SegmentSource::fetch_row(FrameView frame) noexcept {
+    constexpr std::size_t ahead = 2048;
+    for (std::size_t line = 0; line < 3; ++line)  // that is how many a small frame may lie in
+        __builtin_prefetch(frame.data() + ahead + 64 * line);
+}
+
 /// A segment that is alone in being written to has its frames one behind the other, which spares
-/// the search for the node to walk back from.
+/// the search for the node to walk back from, and a look at the nodes, which stand so as well.
 void SegmentSource::go_on_in_tail(Window& window, std::size_t frames) {
-    const TailNode* node = before_next_->chunk->after(*before_next_);
-    if (node == nullptr || node->owner != &segment_) return;
-    window.pin(node->chunk->shared_from_this());
-    for (; node != nullptr && node->owner == &segment_ && window.items().size() < frames &&
-           node->first_position <= end_ && next_ <= last_;
-         node = node->chunk->after(*node)) {
-        window.add(node->view(), &segment_);
-        next_ = node->last_sequence() + 1;
+    const segment::Chunk& chunk = *before_next_->chunk;
+    std::size_t left = chunk.nodes_behind(*before_next_);
+    const TailNode* node = before_next_ - 1;
+    if (left == 0 || node->owner != &segment_) return;
+    window.pin(chunk.shared_from_this());
+    for (const std::byte* at = node->frame; left != 0 && window.items().size() < frames &&
+                                            next_ <= last_;
+         --left, --node) {
+        // A published one comes, if not here then behind: so a frame's header can be read.
+        const FrameView frame(at);
+        fetch_row(frame);
+        if (!is_next(frame) || !segment::is_frame(frame.type()) || frame.first_position() > end_)
+            return;
+        window.add(frame, &segment_);
+        next_ = frame.last_sequence() + 1;
         before_next_ = node;
+        at += frame.padded_length();
     }
 }
 
@@ -314,16 +334,13 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
 /// wrong with it, if anything, is told when it is looked for.
 std::uint64_t SegmentSource::add_row(Window& window, std::size_t frames, RecentFiles::Recent& file,
                                      std::uint64_t offset, std::uint64_t end) {
-    constexpr std::size_t ahead = 1024;
-    Sequence next = next_;
-    for (std::uint32_t loads = file.loads; window.items().size() < frames && next <= last_ &&
+    for (std::uint32_t loads = file.loads; window.items().size() < frames && next_ <= last_ &&
                                            offset + segment::frame_header_bytes <= end;) {
         const Bytes left = file.at(offset, segment::frame_header_bytes);
         if (left.empty()) break;
         FrameView frame(left.data());
-        for (std::size_t line = 0; line < 3; ++line)  // that is how many a small frame may lie in
-            __builtin_prefetch(frame.data() + ahead + 64 * line);
-        if (frame.first_sequence() != next || frame.segment() != segment_.id) break;
+        fetch_row(frame);
+        if (!is_next(frame)) break;
         if (file.walk.knows(offset)) {
             if (!segment::fits(frame, end - offset)) break;
             file.walk.pass(frame, offset);
@@ -334,10 +351,9 @@ std::uint64_t SegmentSource::add_row(Window& window, std::size_t frames, RecentF
         }
         if (std::exchange(loads, file.loads) != file.loads) window.pin(file.stored.pin);
         window.add(frame, &segment_);
-        next = frame.last_sequence() + 1;
+        next_ = frame.last_sequence() + 1;
         offset += frame.padded_length() + file.walk.gap();
     }
-    next_ = next;
     return offset;
 }
 

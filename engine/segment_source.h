@@ -40,6 +40,8 @@ private:
                                            Sequence drained);
     static void fetch_record(Bytes frame, std::uint32_t count, std::uint64_t record) noexcept;
     void go_on_in_tail(Window& window, std::size_t frames);
+    [[nodiscard]] bool is_next(segment::FrameView frame) const noexcept;
+    static void fetch_row(segment::FrameView frame) noexcept;
     static void fetch_node(const segment::TailNode& node, Sequence wanted) noexcept;
     [[nodiscard]] Result<void> fill_from_piece(Window& window, std::size_t frames,
                                                const segment::Piece& piece);

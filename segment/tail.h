@@ -84,8 +84,11 @@ public:
     }
     /// The node behind one of this chunk, of whatever segment; nullptr if it isn't published.
     [[nodiscard]] const TailNode* after(const TailNode& node) const noexcept {
-        const auto index = static_cast<std::size_t>(nodes_end_ - &node);
-        return index < nodes() ? &node - 1 : nullptr;
+        return nodes_behind(node) != 0 ? &node - 1 : nullptr;
+    }
+    /// Published nodes behind one of this chunk; node n behind it is `&node - n`.
+    [[nodiscard]] std::size_t nodes_behind(const TailNode& node) const noexcept {
+        return nodes() - static_cast<std::size_t>(nodes_end_ - &node);
     }
     /// Index of the first of `count` nodes whose last position is at or beyond `position`.
     [[nodiscard]] std::size_t find(Position position, std::size_t count) const noexcept;
