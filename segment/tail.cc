@@ -2,29 +2,24 @@
 
 #include <algorithm>
 #include <braid/check.hpp>
-#include <new>
+#include <utility>
 
 namespace braid::segment {
 namespace {
 
-constexpr std::align_val_t chunk_alignment{64};
 /// Frames further apart aren't looked for so.
 constexpr std::size_t even_bytes_max = 1 << 20;
 
 }  // namespace
 
-void Chunk::Free::operator()(std::byte* memory) const noexcept {
-    ::operator delete(memory, chunk_alignment);
-}
-
-Chunk::Chunk(std::size_t bytes, Position first_position)
+Chunk::Chunk(ChunkMemory memory, std::size_t bytes, Position first_position) noexcept
     : capacity_(bytes / alignof(TailNode) * alignof(TailNode)),
       first_position_(first_position),
-      memory_(static_cast<std::byte*>(::operator new(capacity_, chunk_alignment))),
-      nodes_end_(reinterpret_cast<TailNode*>(memory_.get() + capacity_)) {}
+      memory_(std::move(memory)),
+      nodes_end_(reinterpret_cast<TailNode*>(memory_.data() + capacity_)) {}
 
 std::byte* Chunk::add_items(std::size_t bytes) noexcept {
-    std::byte* at = memory_.get() + used_;
+    std::byte* at = memory_.data() + used_;
     used_ += bytes;
     return at;
 }
@@ -200,7 +195,8 @@ std::size_t Arena::growth_for(std::size_t item_bytes, std::size_t frames) const 
 
 Chunk& Arena::chunk_for(std::size_t item_bytes, std::size_t frames, Position next_position) {
     if (!chunks_.empty() && chunks_.back()->fits(item_bytes, frames)) return *chunks_.back();
-    auto chunk = std::make_shared<Chunk>(chunk_size(item_bytes, frames), next_position);
+    const std::size_t bytes = chunk_size(item_bytes, frames);
+    auto chunk = std::make_shared<Chunk>(pool_->take(bytes), bytes, next_position);
     const std::scoped_lock lock(mutex_);
     chunks_.push_back(chunk);
     bytes_ += chunk->capacity();

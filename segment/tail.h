@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "segment/chunk_memory.h"
 #include "segment/frame.h"
 #include "segment/pinned.h"
 
@@ -48,7 +49,7 @@ struct TailNode {
 /// chunk.
 class Chunk : public std::enable_shared_from_this<Chunk> {
 public:
-    Chunk(std::size_t bytes, Position first_position);
+    Chunk(ChunkMemory memory, std::size_t bytes, Position first_position) noexcept;
 
     /// Memory that so many items and frames need.
     [[nodiscard]] static std::size_t needed(std::size_t item_bytes, std::size_t frames) noexcept {
@@ -104,13 +105,10 @@ public:
     [[nodiscard]] const TailNode* near(Position position, const void* owner) const noexcept;
 
 private:
-    struct Free {
-        void operator()(std::byte* memory) const noexcept;
-    };
     void note_evenness(const TailNode& added) noexcept;
     std::size_t capacity_;
     Position first_position_;  // that an item in it can have
-    std::unique_ptr<std::byte, Free> memory_;
+    ChunkMemory memory_;
     TailNode* nodes_end_;
     std::size_t used_ = 0;
     std::size_t filled_ = 0;
@@ -160,8 +158,11 @@ struct TailPlace {
 /// The chunks that are not drained, oldest first.
 class Arena {
 public:
-    Arena(std::size_t chunk_bytes, std::shared_ptr<Pinned> pinned)
-        : chunk_bytes_(chunk_bytes), pinned_(std::move(pinned)) {}
+    /// Of memory that chunks leave, so much is kept for later ones.
+    Arena(std::size_t chunk_bytes, std::size_t kept_max, std::shared_ptr<Pinned> pinned)
+        : chunk_bytes_(chunk_bytes),
+          pool_(std::make_shared<ChunkPool>(chunk_bytes, kept_max)),
+          pinned_(std::move(pinned)) {}
 
     /// The chunk for a transaction of this size: the last one, or a new one that becomes the last.
     /// May throw std::bad_alloc, and has then changed nothing. Under the sequencer's lock.
@@ -192,6 +193,7 @@ private:
     [[nodiscard]] std::size_t chunk_size(std::size_t item_bytes, std::size_t frames) const noexcept;
 
     std::size_t chunk_bytes_;
+    std::shared_ptr<ChunkPool> pool_;
     std::shared_ptr<Pinned> pinned_;
     // Of chunks_. Who changes them holds the sequencer's lock as well, so that looking at them
     // under that one alone is safe.

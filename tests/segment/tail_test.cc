@@ -76,7 +76,7 @@ public:
 
 private:
     std::mt19937_64 random_;
-    segment::Arena arena_{4096, std::make_shared<segment::Pinned>(0)};
+    segment::Arena arena_{4096, 0, std::make_shared<segment::Pinned>(0)};
     std::vector<const TailNode*> nodes_;
     std::vector<std::shared_ptr<segment::Chunk>>
         taken_;  // the chunks drained last, let go with the next
@@ -141,7 +141,7 @@ TEST_CASE("what is drained of a tail is neither found nor looked at") {
 }
 
 TEST_CASE("where all frames of a tail are alike, the first guess is where the frame stands") {
-    segment::Arena arena(4096, std::make_shared<segment::Pinned>(0));
+    segment::Arena arena(4096, 0, std::make_shared<segment::Pinned>(0));
     int owners[2];  // by turns
     std::array<const TailNode*, 2> newest{};
     std::vector<const TailNode*> nodes;
@@ -178,7 +178,7 @@ TEST_CASE("where all frames of a tail are alike, the first guess is where the fr
 
 }  // namespace
 TEST_CASE("a chunk is kept for the items of a transaction that has no frames") {
-    segment::Arena arena(4096, std::make_shared<segment::Pinned>(0));
+    segment::Arena arena(4096, 0, std::make_shared<segment::Pinned>(0));
     segment::Chunk& chunk = arena.chunk_for(64, 0, 1);
     chunk.add_items(64);
     chunk.note(5);
