@@ -8,7 +8,7 @@
 namespace braid {
 namespace {
 
-/// Segments in a part: its bytes stay within the processor's cache.
+/// Segments in a part: what an opening takes of it stays within the processor's cache.
 constexpr std::uint64_t part_segments = 1024;
 /// Segments are spread over memory: who goes through them asks for those that come.
 constexpr std::uint64_t segments_ahead = 16;
