@@ -1,7 +1,7 @@
 #include "engine/catalog_rewrite.h"
 
 #include <algorithm>
-#include <braid/check.hpp>
+#include <iterator>
 
 #include "io/planted.h"
 
@@ -52,9 +52,9 @@ Result<bool> CatalogRewrite::add(SegmentId end, std::uint64_t count) {
 }
 
 index::CatalogRecord CatalogRewrite::next_part(SegmentId end) {
-    std::vector<segment::Change> spaces;
     index::CatalogRecord part = with_counters(index::CatalogRecordKind::part);
-    part.names.reserve(end - next_segment_);
+    std::vector<segment::Change> names;
+    names.reserve(end - next_segment_);
     part.segments.reserve(end - next_segment_);
     for (; next_segment_ < end; ++next_segment_) {
         if (const auto* ahead = contents_.table.find(next_segment_ + segments_ahead))
@@ -63,12 +63,15 @@ index::CatalogRecord CatalogRewrite::next_part(SegmentId end) {
         for (; next_space_ <= segment.space->id; ++next_space_)
             part.names.emplace_back(
                 segment::SpaceNamed{next_space_, contents_.table.find(next_space_)->name});
-        part.names.emplace_back(segment::SegmentNamed{segment.id, segment.space->id,
-                                                      std::string(segment.name())});
+        names.emplace_back(
+            segment::SegmentNamed{segment.id, segment.space->id, std::string(segment.name())});
         part.segments.push_back(segment.drained());
         if (segment.trimmed != 0)
             part.trims.push_back({segment.id, segment.trimmed, segment.trimmed_position});
     }
+    // Spaces come first, as in every record: who takes names then knows how many spaces have them.
+    part.names.insert(part.names.end(), std::make_move_iterator(names.begin()),
+                      std::make_move_iterator(names.end()));
     part.next_space = next_space_;
     part.next_segment = next_segment_;
     return part;

@@ -30,13 +30,15 @@ public:
     /// Writes up to `count` of the segments below `end`, between drains; true if more are left.
     /// Blocks.
     [[nodiscard]] Result<bool> add(SegmentId end, std::uint64_t count);
-    /// Writes what a drain's record changes of the segments that were written; before the record is.
-    /// Blocks.
+    /// Writes what a drain's record changes of the segments that were written; before the record
+    /// is. Blocks.
     [[nodiscard]] Result<void> add_changes(const index::CatalogRecord& drain);
     /// All segments being written: writes the rest, between drains. Consumers, leases and ids are
     /// in `rest` already. `end` and errors as for `index::NewCatalog::finish`.
     [[nodiscard]] Result<void> finish(index::CatalogRecord rest, index::CatalogEnd& end);
 
+    /// It comes to nothing: its space is given back. Only its end may follow.
+    void give_up() noexcept { file_.give_up(); }
     [[nodiscard]] io::File& file() noexcept { return file_.file(); }
 
 private:

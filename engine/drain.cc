@@ -68,7 +68,7 @@ Result<bool> Drain::step(io::Queue& queue, bool block) {
 /// What is still in flight uses our buffers: it must come back before they go.
 void Drain::fail(io::Queue& queue) {
     while (queue.in_flight() != 0) static_cast<void>(queue.wait());
-    rewrite_.reset();  // it may have what didn't come to be
+    give_up_rewrite();  // it may have what didn't come to be
     give_up();
 }
 
@@ -283,7 +283,7 @@ void Drain::shorten_catalog() noexcept {
         static_cast<void>(rewrite_rest());
     } catch (const std::bad_alloc&) {  // as any other failure
     }
-    rewrite_.reset();
+    give_up_rewrite();
 }
 
 /// More segments than the drain brings, so that all are written one day. What it is about to change
@@ -293,9 +293,16 @@ Result<void> Drain::rewrite_some() {
     if (!rewrite_ && !is_catalog_long(snapshots_while_open)) return {};
     const std::uint64_t more = std::max<std::uint64_t>(
         target_.options.tail_bytes_max / tail_bytes_a_rewritten_segment, work_.size() / 2);
-    auto is_more_left = rewrite_segments(record_.next_segment - next_segment_ + more);
-    if (!is_more_left) return is_more_left.error();
-    return *is_more_left ? rewrite_->add_changes(record_) : finish_rewrite();
+    const auto is_more_left = rewrite_segments(record_.next_segment - next_segment_ + more);
+    if (is_more_left && !*is_more_left) return finish_rewrite();
+    // The old catalog is as good: a later drain tries again.
+    if (!is_more_left || !rewrite_->add_changes(record_)) give_up_rewrite();
+    return {};
+}
+
+void Drain::give_up_rewrite() noexcept {
+    if (rewrite_) rewrite_->give_up();
+    rewrite_.reset();
 }
 
 Result<void> Drain::rewrite_rest() {

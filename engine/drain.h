@@ -115,6 +115,7 @@ private:
     [[nodiscard]] Result<void> rewrite_rest();
     [[nodiscard]] Result<bool> rewrite_segments(std::uint64_t count);
     [[nodiscard]] Result<void> finish_rewrite();
+    void give_up_rewrite() noexcept;
     [[nodiscard]] Result<void> take_completions(io::Queue& queue, bool block);
     [[nodiscard]] std::span<Output> outputs_at_work() noexcept;
     [[nodiscard]] Result<void> open_outputs();
@@ -145,8 +146,8 @@ private:
     bool catalog_doubtful_;  // the next record must go into a fresh file
     std::uint64_t catalog_snapshot_bytes_;
     std::optional<CatalogRewrite> rewrite_;  // under way
-    std::optional<Trim> trim_;          // asked for
-    std::optional<Gathered> gathered_;  // likewise
+    std::optional<Trim> trim_;               // asked for
+    std::optional<Gathered> gathered_;       // likewise
     std::unique_ptr<io::File> catalog_file_;
     const io::Queue* queue_ = nullptr;  // that has the writes of the drain under way
     SpaceId next_space_;                // as the catalog has them

@@ -56,7 +56,9 @@ void Engine::forget_all() {
     consumers_.emplace();
     leases_.emplace();
     ids_.emplace(options_.transaction_ids_max);
-    arena_.emplace(options_.arena_chunk_bytes, options_.tail_bytes_max, pinned_);
+    // Several at least, or the first one would fill all of the memory.
+    arena_.emplace(std::min(options_.arena_chunk_bytes, options_.tail_bytes_max / 4),
+                   options_.tail_bytes_max, pinned_);
     notifier_.reset();
     storage_.emplace(*disk_, options_, pinned_);
     notifier_.emplace(watermarks_, *storage_);

@@ -69,7 +69,7 @@ public:
         return nullptr;
     }
     const char* take(std::span<const segment::SegmentNameView> names) override {
-        // Their space is known by now.
+        // The record's spaces are known by now.
         if (expected_ != 0) table_.expect(std::exchange(expected_, 0));
         return table_.restore(names) ? nullptr : wrong_name;
     }

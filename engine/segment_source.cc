@@ -186,9 +186,8 @@ void SegmentSource::go_on_in_tail(Window& window, std::size_t frames) {
     const TailNode* node = before_next_ - 1;
     if (left == 0 || node->owner != &segment_) return;
     window.pin(chunk.shared_from_this());
-    for (const std::byte* at = node->frame; left != 0 && window.items().size() < frames &&
-                                            next_ <= last_;
-         --left, --node) {
+    for (const std::byte* at = node->frame;
+         left != 0 && window.items().size() < frames && next_ <= last_; --left, --node) {
         // A published one comes, if not here then behind: so a frame's header can be read.
         const FrameView frame(at);
         fetch_row(frame);

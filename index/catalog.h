@@ -24,7 +24,7 @@ namespace braid::index {
 struct CatalogRecordHeader {
     boost::endian::little_uint64_buf_t checksum;  ///< of bytes 8..47, seeded with store and file
     boost::endian::little_uint64_buf_t body_checksum;  ///< of the body, same seed
-    boost::endian::little_uint64_buf_t number;    ///< dense, across files; parts: 1, 2, … in theirs
+    boost::endian::little_uint64_buf_t number;  ///< dense, across files; parts: 1, 2, … in theirs
     boost::endian::little_uint64_buf_t previous;  ///< header checksum of the record before, or 0
     boost::endian::little_uint64_buf_t body_bytes;
     boost::endian::little_uint32_buf_t kind;  ///< CatalogRecordKind
@@ -230,8 +230,8 @@ struct CatalogEnd {
 struct LoadedCatalog {
     Uuid store{};
     CatalogEnd end;
-    SpaceId next_space = 1;      ///< as the last record has it
-    SegmentId next_segment = 1;  ///< likewise
+    SpaceId next_space = 1;          ///< as the last record has it
+    SegmentId next_segment = 1;      ///< likewise
     std::uint64_t snapshot_end = 0;  ///< offset of the first drain's record
     [[nodiscard]] bool has_snapshot() const noexcept { return snapshot_end != 0; }
     /// Offset and bytes of the last record if it is a drain's: a writer must write these very bytes
@@ -249,7 +249,7 @@ struct LoadedCatalog {
 
 /// Reads the newest catalog file and hands its records to `apply` in order. `not_found` if there is
 /// none. A record that is bad with a good later one behind it is `corrupt`, as is anything bad in
-/// the snapshot; a bad last one is torn. Blocks.
+/// the parts and the snapshot; a bad last one is torn. Blocks.
 [[nodiscard]] Result<LoadedCatalog> load_catalog(
     io::Disk& disk, const std::function<Result<void>(const CatalogRecord&)>& apply);
 /// The same, and `items` takes each record's names and segments before `apply` gets the rest.

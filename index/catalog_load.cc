@@ -78,7 +78,8 @@ std::uint64_t record_bytes(const CatalogRecordHeader& header) {
     return sizeof header + segment::padded(header.body_bytes.value());
 }
 
-// How many segments the counters, with which a body begins, say to be named; 0 if that isn't told.
+// How many segments the counters, with which a body begins, say to be named, if all are in one
+// space; else 0, or if that isn't told.
 std::uint64_t names_before(Bytes body) {
     segment::ByteReader reader(body);
     const bool are_counters =
@@ -86,11 +87,19 @@ std::uint64_t names_before(Bytes body) {
     CatalogRecord record;
     const Bytes content = reader.bytes(reader.varint());
     if (!are_counters || reader.failed() || !decode_counters(content, record)) return 0;
-    return record.next_segment == 0 ? 0 : record.next_segment.value - 1;
+    const bool is_one_space = record.next_space == 2 && record.next_segment != 0;
+    return is_one_space ? record.next_segment.value - 1 : 0;
 }
 
-// What is read of a file, some at a time into the same memory: new memory for all of a catalog would
-// cost more than all else that is done with it.
+// A part brings nothing but segments: what else there is comes in one record.
+bool is_of_segments(const CatalogRecord& record) {
+    return record.packs.empty() && record.gathered.empty() && record.pieces.empty() &&
+           record.sections.empty() && record.pack_trims.empty() && record.next_body_file == 0 &&
+           record.consumers.empty() && record.leases.empty() && record.noted.empty();
+}
+
+// What is read of a file, some at a time into the same memory: new memory for all of a catalog
+// would cost more than all else that is done with it.
 class ReadAhead {
 public:
     explicit ReadAhead(const CatalogFile& file) : file_(file) {}
@@ -164,8 +173,9 @@ public:
 private:
     [[nodiscard]] std::uint64_t left() const { return file_.bytes - loaded_.end.offset; }
 
-    // Room for the names of all parts is made once. The snapshot behind them tells how many there
-    // are; this is only asked beforehand, so it is believed as far as the file's length allows.
+    // Room for the names of all parts is made once if one space has them all. The snapshot behind
+    // them tells that; it is only asked beforehand, so it is believed as far as the file's length
+    // allows.
     void expect_names() {
         constexpr std::uint64_t name_bytes_min = 5;  // type, length, id, space, an empty name
         constexpr std::size_t counters_bytes_max = 64;
@@ -192,6 +202,7 @@ private:
         if (!header) return judge_bad_record(false);
         auto placed = check_place(*header);
         if (!placed) return placed.error();
+        if (header->body_bytes.value() > left() - sizeof *header) return judge_bad_record(true);
         bytes = read_ahead_.read(loaded_.end.offset, record_bytes(*header));
         if (!bytes) return bytes.error();
         const auto body = sound_body(*header, *bytes, seed_);
@@ -212,8 +223,7 @@ private:
             return Error(Errc::unsupported_version,
                          fmt::format("{} at offset {}: a record of unknown kind {}", file_.name,
                                      offset, header.kind.value()));
-        const bool begins =
-            kind == CatalogRecordKind::snapshot || kind == CatalogRecordKind::part;
+        const bool begins = kind == CatalogRecordKind::snapshot || kind == CatalogRecordKind::part;
         if (begins != !loaded_.has_snapshot())
             return corrupt(file_, offset,
                            begins ? "a snapshot, or part of one, behind the file's snapshot"
@@ -222,9 +232,9 @@ private:
         // The snapshot has its number from the file before, whatever the parts have.
         const std::uint64_t expected = is_first ? 1 : loaded_.end.next_record;
         if (kind != CatalogRecordKind::snapshot && header.number.value() != expected)
-            return corrupt(file_, offset,
-                           fmt::format("record {} expected, {} found", expected,
-                                       header.number.value()));
+            return corrupt(
+                file_, offset,
+                fmt::format("record {} expected, {} found", expected, header.number.value()));
         if (!is_first && header.previous.value() != loaded_.end.last_checksum)
             return corrupt(file_, offset, "the record doesn't follow the one before it");
         return {};
@@ -235,9 +245,9 @@ private:
     Result<bool> judge_bad_record(bool header_sound) {
         const char* part = header_sound ? "body or padding" : "header";
         if (!loaded_.has_snapshot())
-            return corrupt(file_, loaded_.end.offset,
-                           fmt::format("the {} of the snapshot, or of part of it, is damaged",
-                                       part));
+            return corrupt(
+                file_, loaded_.end.offset,
+                fmt::format("the {} of the snapshot, or of part of it, is damaged", part));
         const auto behind = read_ahead_.read(loaded_.end.offset, left());
         if (!behind) return behind.error();
         for (std::size_t at = 8; at < behind->size(); at += 8) {
@@ -260,6 +270,8 @@ private:
         auto record = items_ != nullptr ? decode_catalog_body(kind, body, *items_)
                                         : decode_catalog_body(kind, body);
         if (!record) return record.error().within(place());
+        if (kind == CatalogRecordKind::part && !is_of_segments(*record))
+            return corrupt(file_, loaded_.end.offset, "part of a snapshot with more than segments");
         auto applied = apply_(*record);
         if (!applied) return applied.error().within(place());
         loaded_.next_space = record->next_space;

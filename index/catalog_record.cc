@@ -33,6 +33,7 @@ std::optional<CatalogRecordHeader> sound_header(Bytes bytes, std::uint64_t seed)
 
 std::optional<Bytes> sound_body(const CatalogRecordHeader& header, Bytes bytes,
                                 std::uint64_t seed) {
+    if (bytes.size() < header_bytes) return std::nullopt;
     const std::uint64_t length = header.body_bytes.value();
     const Bytes behind = bytes.subspan(header_bytes);
     if (length > behind.size() || segment::padded(length) > behind.size()) return std::nullopt;

@@ -1,6 +1,7 @@
 #include "index/new_catalog.h"
 
 #include <braid/check.hpp>
+#include <new>
 
 namespace braid::index {
 
@@ -39,11 +40,10 @@ Result<NewCatalog> NewCatalog::begin(io::Disk& disk, const Uuid& store, std::uin
     identity.store = store;
     identity.number = number;
     const auto header = segment::make_file_header(identity);
-    auto file = disk.open(unfinished_name(number),
-                          {.write = true, .create = true, .truncate = true});
+    auto file =
+        disk.open(unfinished_name(number), {.write = true, .create = true, .truncate = true});
     if (!file) return file.error();
-    auto written =
-        (*file)->write(std::as_bytes(std::span(&header, 1)), 0, io::WriteMode::cached);
+    auto written = (*file)->write(std::as_bytes(std::span(&header, 1)), 0, io::WriteMode::cached);
     if (!written) return written.error();
     return NewCatalog(disk, store, number, std::move(*file));
 }
@@ -77,6 +77,13 @@ Result<void> NewCatalog::finish(const CatalogRecord& snapshot, CatalogEnd& end) 
     end = next;
     remove_older(*disk_, next.file);
     return {};
+}
+
+void NewCatalog::give_up() noexcept {
+    try {
+        static_cast<void>(disk_->remove(unfinished_name(parts_.file)));
+    } catch (const std::bad_alloc&) {  // the next one overwrites it
+    }
 }
 
 Result<void> write_catalog_file(io::Disk& disk, const CatalogRecord& snapshot, const Uuid& store,

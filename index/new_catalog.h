@@ -26,6 +26,8 @@ public:
     /// nothing may be appended to the old one, and only another new one may follow. Blocks.
     [[nodiscard]] Result<void> finish(const CatalogRecord& snapshot, CatalogEnd& end);
 
+    /// Removes the file, which isn't finished, as far as that can be done.
+    void give_up() noexcept;
     /// For who syncs what there is so far, and leaves the less for `finish`.
     [[nodiscard]] io::File& file() noexcept { return *file_; }
 

@@ -19,17 +19,17 @@ enum class PlantedFault : std::uint8_t {
     acknowledged_unflushed,    ///< a batch counts as durable when it is submitted
     durable_mark_early,        ///< the durable watermark rises before the log is written
     seal_left_out,
-    log_freed_early,       ///< log files are free before the catalog says so
-    level_ignored,         ///< readers of durable entries get others as well
-    ids_not_drained,       ///< a drain leaves the ids of its transactions out
-    moves_drained_early,   ///< a drain takes consumers and leases as they are, not as of its cut
-    epoch_not_drained,     ///< a drain leaves a consumer's epoch out
-    body_not_synced,       ///< transactions are sequenced before their large bodies are durable
-    body_unchecked,        ///< readers believe a large body, whatever it holds
-    body_file_gone_early,  ///< a body file goes when one of its bodies is trimmed
-    packs_retired_early,   ///< packs that were gathered go before the catalog says so
-    redirection_left_out,  ///< links to packs that were gathered lead nowhere
-    gathered_unsynced,     ///< a gathered pack isn't synced before the catalog speaks of it
+    log_freed_early,        ///< log files are free before the catalog says so
+    level_ignored,          ///< readers of durable entries get others as well
+    ids_not_drained,        ///< a drain leaves the ids of its transactions out
+    moves_drained_early,    ///< a drain takes consumers and leases as they are, not as of its cut
+    epoch_not_drained,      ///< a drain leaves a consumer's epoch out
+    body_not_synced,        ///< transactions are sequenced before their large bodies are durable
+    body_unchecked,         ///< readers believe a large body, whatever it holds
+    body_file_gone_early,   ///< a body file goes when one of its bodies is trimmed
+    packs_retired_early,    ///< packs that were gathered go before the catalog says so
+    redirection_left_out,   ///< links to packs that were gathered lead nowhere
+    gathered_unsynced,      ///< a gathered pack isn't synced before the catalog speaks of it
     changes_not_rewritten,  ///< a catalog that is begun anew has segments as they were by then
 };
 

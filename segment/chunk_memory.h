@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "io/zeroed_memory.h"
@@ -36,14 +37,15 @@ private:
     std::shared_ptr<ChunkPool> pool_;
 };
 
-/// Where chunks have their memory from. Chunks of the usual size, if that is a huge page at least,
-/// are in huge pages, where the system has them; and what comes back is kept for the next ones,
+/// Where chunks have their memory from. Chunks of the usual size, if that is huge pages,
+/// are in such, where the system has them; and what comes back is kept for the next ones,
 /// since to get memory from the system anew costs a commit far more than all else that it does. Any
 /// thread; lives as long as any of its memory.
 class ChunkPool : public std::enable_shared_from_this<ChunkPool> {
 public:
     /// Keeps up to `kept_max` bytes that nobody uses. May throw std::bad_alloc.
     ChunkPool(std::size_t usual_bytes, std::size_t kept_max);
+    ~ChunkPool();
 
     /// May throw std::bad_alloc.
     [[nodiscard]] ChunkMemory take(std::size_t bytes);
@@ -53,7 +55,7 @@ private:
     void give_back(io::ZeroedMemory memory) noexcept;
 
     const std::size_t usual_bytes_;
-    std::mutex mutex_;                     // of all below
+    std::mutex mutex_;                    // of all below
     std::vector<io::ZeroedMemory> kept_;  // as much as fits without more memory
     bool is_first_ = true;
 };

@@ -37,7 +37,8 @@ TEST_CASE(
     // It has nothing that version 2 brought: no consumers, leases, ids, nor commits without
     // entries. Nor what version 3 did: large bodies. Nor gathered packs, as version 4. Of version 5
     // it has a catalog in parts, which is read whatever the version.
-    for (const std::uint16_t version : {std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{4}}) {
+    for (const std::uint16_t version :
+         {std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{4}}) {
         Options options = version == 1 ? default_options() : small_options();
         options.gather_packs = 0;
         CAPTURE(version);

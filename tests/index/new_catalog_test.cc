@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "index/catalog_record.h"
+#include "segment/checksum.h"
 #include "tests/index/sample_catalog.h"
 #include "tests/segment/sample.h"
 #include "tests/sim/sim_disk.h"
@@ -135,10 +137,44 @@ TEST_CASE("parts come before the snapshot, all of them, and drains behind it") {
     CHECK(load(sample.disk).catalog);
     sample.put_all({snapshot, drain});
     CHECK(load(sample.disk).catalog);
-    for (const auto& kinds :
-         {std::initializer_list<CatalogRecordKind>{part, part}, {part, drain}, {drain, snapshot},
-          {snapshot, part}, {part, snapshot, drain, part}, {part, snapshot, snapshot}}) {
+    for (const auto& kinds : {std::initializer_list<CatalogRecordKind>{part, part},
+                              {part, drain},
+                              {drain, snapshot},
+                              {snapshot, part},
+                              {part, snapshot, drain, part},
+                              {part, snapshot, snapshot}}) {
         sample.put_all(kinds);
+        CHECK(is_corrupt(sample.disk));
+    }
+}
+
+TEST_CASE("a part with more than segments is corrupt") {
+    Sample sample;
+    sample.disk.truncate(sample.name, segment::file_header_bytes);
+    CatalogEnd at{4, segment::file_header_bytes, 1, 0};
+    CatalogRecord part = sample_part(1);
+    part.noted = test::sample_drain(1).noted;
+    std::uint64_t offset = at.offset;
+    sample.put(Sample::encoded(part, at), offset);
+    at.next_record = 8;
+    offset = at.offset;
+    sample.put(Sample::encoded(test::sample_snapshot(), at), offset);
+    CHECK(is_corrupt(sample.disk));
+}
+
+TEST_CASE("a record whose length can't be is corrupt, whatever its header's checksum") {
+    Sample sample;
+    for (std::uint64_t less = 1; less <= 64; ++less) {
+        CAPTURE(less);
+        index::CatalogRecordHeader header{};
+        header.number = 1;
+        header.kind = static_cast<std::uint32_t>(CatalogRecordKind::part);
+        header.magic = index::catalog_record_magic;
+        header.body_bytes = std::uint64_t{0} - less;
+        const Bytes bytes = std::as_bytes(std::span(&header, 1));
+        header.checksum =
+            segment::checksum(bytes.subspan(8), index::catalog_seed(test::sample_uuid, 4));
+        sample.put(bytes, segment::file_header_bytes);
         CHECK(is_corrupt(sample.disk));
     }
 }
@@ -171,7 +207,7 @@ TEST_CASE("parts that are missing, repeated, or of another file are corrupt") {
     CHECK_FALSE(is_taken({&foreign, &second, &snapshot}));
 }
 
-TEST_CASE("room for the names of all parts is asked for before the first one, and no more than can be") {
+TEST_CASE("room for one space's names in all parts is asked for at first, if it can be") {
     struct Items : index::CatalogItems {
         std::vector<std::size_t> expected;
         std::size_t named = 0;
@@ -185,7 +221,7 @@ TEST_CASE("room for the names of all parts is asked for before the first one, an
         }
         const char* take(std::span<const index::SegmentUpdate>) override { return nullptr; }
     };
-    const auto expected_with = [](SegmentId next_segment) {
+    const auto expected_with = [](SegmentId next_segment, SpaceId next_space) {
         SimDisk disk;
         CatalogEnd end = end_before;
         auto file = index::NewCatalog::begin(disk, test::sample_uuid, 4);
@@ -193,6 +229,7 @@ TEST_CASE("room for the names of all parts is asked for before the first one, an
         REQUIRE(file->add(sample_part(1)));
         CatalogRecord snapshot;
         snapshot.kind = CatalogRecordKind::snapshot;
+        snapshot.next_space = next_space;
         snapshot.next_segment = next_segment;
         REQUIRE(file->finish(snapshot, end));
         Items items;
@@ -200,8 +237,9 @@ TEST_CASE("room for the names of all parts is asked for before the first one, an
             disk, [](const CatalogRecord&) { return Result<void>(); }, items));
         return items.expected_before_names;
     };
-    CHECK(expected_with(31) == 30);
-    CHECK(expected_with(~std::uint64_t{0}) < 1000);
+    CHECK(expected_with(31, 2) == 30);
+    CHECK(expected_with(~std::uint64_t{0}, 2) < 1000);
+    CHECK(expected_with(31, 3) == 0);  // each space has a table of its own
 }
 
 TEST_CASE("a power cut anywhere while parts are written leaves the old catalog or the new one") {
@@ -211,8 +249,8 @@ TEST_CASE("a power cut anywhere while parts are written leaves the old catalog o
             CAPTURE(cut);
             SimDisk disk;
             CatalogEnd end{2, 0, 6, 0};
-            REQUIRE(index::write_catalog_file(disk, test::sample_snapshot(), test::sample_uuid,
-                                              end));
+            REQUIRE(
+                index::write_catalog_file(disk, test::sample_snapshot(), test::sample_uuid, end));
             disk.cut_power_at(disk.io_count() + cut);
             const bool done = write_parts(disk, end).has_value();
             CHECK(end.file == (done ? 4 : 3));

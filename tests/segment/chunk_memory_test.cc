@@ -39,9 +39,13 @@ TEST_CASE("memory of the usual size comes back to the next chunk, as much as is 
     CHECK(pool->take(usual).data() != nullptr);
 }
 
-TEST_CASE("memory of another size, or smaller than a huge page, is the heap's") {
-    for (const std::size_t bytes : {std::size_t{4096}, usual + 64}) {
-        const auto pool = std::make_shared<ChunkPool>(bytes == 4096 ? bytes : usual, 8 * usual);
+TEST_CASE("memory of another size than the usual one, or not of huge pages, is the heap's") {
+    struct Sizes {
+        std::size_t pool, bytes;
+    };
+    for (const auto& [usual_bytes, bytes] :
+         {Sizes{4096, 4096}, Sizes{usual, usual + 64}, Sizes{usual + 4096, usual + 4096}}) {
+        const auto pool = std::make_shared<ChunkPool>(usual_bytes, 8 * usual);
         std::optional<ChunkMemory> memory(pool->take(bytes));
         CHECK(is_on_cache_line(*memory));
         std::memset(memory->data(), 1, bytes);

@@ -71,7 +71,7 @@ struct Options {
 
     /// Memory for entries that no drain has moved to packs and pieces yet; 16 KiB to 16 GiB.
     std::uint64_t tail_bytes_max = std::uint64_t{64} << 20;
-    /// Unit in which that memory is taken; 4 KiB to 64 MiB.
+    /// Unit in which that memory is taken, at most a quarter of it at a time; 4 KiB to 64 MiB.
     std::uint64_t arena_chunk_bytes = std::uint64_t{2} << 20;
     /// A segment that brings this much to one drain gets a piece in its own append file.
     std::uint64_t piece_bytes_min = std::uint64_t{1} << 20;
