@@ -16,6 +16,37 @@ std::uint64_t seed() {
     return segment::store_seed(sample_uuid);
 }
 
+CatalogRecord counters_as_stated(const DocumentExample& page) {
+    CatalogRecord record;
+    record.cut = page.number("cut");
+    record.transaction = page.number("transaction");
+    record.timestamp = page.number("timestamp");
+    record.next_space = page.number("next_space");
+    record.next_segment = page.number("next_segment");
+    record.next_pack = static_cast<std::uint32_t>(page.number("next_pack"));
+    return record;
+}
+
+PackInfo pack_as_stated(const DocumentExample& page) {
+    const auto number = [&](const char* name) { return page.number(name); };
+    return {static_cast<std::uint32_t>(number("pack")),
+            number("extents_end"),
+            number("order_offset"),
+            number("pack_bytes"),
+            number("pack_first_position"),
+            number("pack_last_position"),
+            static_cast<std::uint32_t>(number("pack_pieces"))};
+}
+
+OrderSection section_as_stated(const DocumentExample& page) {
+    const auto number = [&](const char* name) { return page.number(name); };
+    return {number("section_space"),          static_cast<std::uint32_t>(number("section_pack")),
+            number("section_offset"),         number("section_bytes"),
+            number("section_records"),        number("section_records_before"),
+            number("section_first_position"), number("section_last_position"),
+            number("section_last_checksum")};
+}
+
 CatalogRecord record_as_stated(const DocumentExample& page) {
     const auto number = [&](const char* name) { return page.number(name); };
     const auto number32 = [&](const char* name) {
@@ -24,18 +55,10 @@ CatalogRecord record_as_stated(const DocumentExample& page) {
     const Link head(number32("head_pack[0]"), number("head_offset[0]"));
     const Link anchor(number32("anchor_pack[0]"), number("anchor_offset[0]"));
     const Link head_of_other(number32("head_pack[1]"), number("head_offset[1]"));
-    CatalogRecord record;
-    record.cut = number("cut");
-    record.transaction = number("transaction");
-    record.timestamp = number("timestamp");
-    record.next_space = number("next_space");
-    record.next_segment = number("next_segment");
-    record.next_pack = number32("next_pack");
+    CatalogRecord record = counters_as_stated(page);
     record.names = {
         segment::SegmentNamed{number("named_segment"), number("named_space"), page.text("named")}};
-    record.packs = {{number32("pack"), number("extents_end"), number("order_offset"),
-                     number("pack_bytes"), number("pack_first_position"),
-                     number("pack_last_position"), number32("pack_pieces")}};
+    record.packs = {pack_as_stated(page)};
     record.pieces = {{number("piece_segment"), number32("piece_file"), number("piece_offset"),
                       number("piece_frames_bytes"), number("piece_index_offset"),
                       number("piece_index_bytes"), number("piece_first_sequence"),
@@ -49,10 +72,7 @@ CatalogRecord record_as_stated(const DocumentExample& page) {
         {number("segment[1]"), number("last_sequence[1]"), number("last_position[1]"),
          number("first_timestamp[1]"), number("last_timestamp[1]"), head_of_other, head_of_other,
          number32("extents_since_anchor[1]"), number32("files[1]")}};
-    record.sections = {{number("section_space"), number32("section_pack"), number("section_offset"),
-                        number("section_bytes"), number("section_records"),
-                        number("section_records_before"), number("section_first_position"),
-                        number("section_last_position"), number("section_last_checksum")}};
+    record.sections = {section_as_stated(page)};
     record.trims = {{number("trim_segment"), number("trim_through"), number("trim_position")}};
     record.pack_trims = {{number32("trimmed_pack"), number("trimmed_records")}};
     record.consumers = {{page.text("consumer"),
@@ -122,9 +142,12 @@ TEST_CASE("the page's sparse index says what the page says") {
     CHECK(hex(built->encode(piece, seed())) == hex(page.bytes));
 }
 
-TEST_CASE("the page's catalog record says what the page says") {
-    const DocumentExample page = document_example("catalog record");
-    const std::uint64_t file_seed = catalog_seed(sample_uuid, 1);
+namespace {
+
+/// Whether the page's record in this catalog is of this kind, holds what is stated, and is what is
+/// written of that.
+void check_record(const DocumentExample& page, std::uint64_t catalog, CatalogRecord stated) {
+    const std::uint64_t file_seed = catalog_seed(sample_uuid, catalog);
     const auto header = sound_header(page.bytes, file_seed);
     REQUIRE(header);
     CHECK(header->checksum.value() == page.number("checksum"));
@@ -135,14 +158,53 @@ TEST_CASE("the page's catalog record says what the page says") {
     CHECK(header->kind.value() == page.number("kind"));
     const auto body = sound_body(*header, page.bytes, file_seed);
     REQUIRE(body);
-    const auto record = decode_catalog_body(CatalogRecordKind::drain, *body);
+    stated.kind = static_cast<CatalogRecordKind>(page.number("kind"));
+    const auto record = decode_catalog_body(stated.kind, *body);
     REQUIRE_MESSAGE(record, record.error().message());
-    const CatalogRecord stated = record_as_stated(page);
     CHECK(*record == stated);
 
     CatalogEnd end;
-    end.file = 1;
+    end.file = catalog;
     end.next_record = page.number("number");
     end.last_checksum = page.number("previous");
     CHECK(hex(encode_catalog_record(stated, sample_uuid, end)) == hex(page.bytes));
+}
+
+}  // namespace
+
+TEST_CASE("the page's catalog record says what the page says") {
+    const DocumentExample page = document_example("catalog record");
+    check_record(page, 1, record_as_stated(page));
+}
+
+TEST_CASE("the page's record of a gathering says what the page says") {
+    const DocumentExample page = document_example("catalog gathering");
+    const auto number32 = [&](const char* name) {
+        return static_cast<std::uint32_t>(page.number(name));
+    };
+    CatalogRecord record = counters_as_stated(page);
+    record.packs = {pack_as_stated(page)};
+    record.sections = {section_as_stated(page)};
+    record.sections.front().replaced_checksum = page.number("replaced_checksum");
+    record.gathered = {{number32("gathered"),
+                        number32("level"),
+                        page.number("directory_entries"),
+                        page.number("left_out"),
+                        {{number32("from_first"), number32("from_last")}}}};
+    check_record(page, 1, record);
+}
+
+TEST_CASE("the page's part of a catalog says what the page says") {
+    const DocumentExample page = document_example("catalog part");
+    const auto number = [&](const char* name) { return page.number(name); };
+    CatalogRecord record = counters_as_stated(page);
+    record.names = {
+        segment::SpaceNamed{number("space"), page.text("space_name")},
+        segment::SegmentNamed{number("named_segment"), number("named_space"), page.text("named")}};
+    const Link head(static_cast<std::uint32_t>(number("head_pack")), number("head_offset"));
+    record.segments = {{number("segment"), number("last_sequence"), number("last_position"),
+                        number("first_timestamp"), number("last_timestamp"), head, head,
+                        static_cast<std::uint32_t>(number("extents_since_anchor")),
+                        static_cast<std::uint32_t>(number("files"))}};
+    check_record(page, 2, record);
 }
