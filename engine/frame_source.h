@@ -31,10 +31,14 @@ struct ReadParts {
 class Window {
 public:
     struct Item {
+        Item(segment::FrameView item_frame, SegmentState* of, std::uint32_t in,
+             std::uint32_t records_gone) noexcept
+            : frame(item_frame), segment(of), pin(in), gone(records_gone) {}
+
         segment::FrameView frame;
-        SegmentState* segment = nullptr;
-        std::uint32_t pin = 0;
-        std::uint32_t gone = 0;  ///< so many records at its beginning are trimmed or not wanted
+        SegmentState* segment;
+        std::uint32_t pin;
+        std::uint32_t gone;  ///< so many records at its beginning are trimmed or not wanted
     };
 
     void clear() noexcept {
