@@ -58,7 +58,9 @@ public:
     }
 
     void check() const {
-        for (const auto& [segment, expected] : expected_) {
+        for (const auto& one : expected_) {
+            const std::uint64_t segment = one.first;
+            const Expected& expected = one.second;
             CAPTURE(segment);
             const auto found = sequences(entries(store_->read_segment(
                 space(segment), name(segment), {.on_trimmed = OnTrimmed::skip})));
