@@ -21,7 +21,7 @@ constexpr std::uint64_t snapshots_while_open = 4;
 constexpr std::uint64_t snapshots_when_closed = 2;
 /// Below this part of the memory for what isn't drained a catalog is never too long.
 constexpr std::uint64_t catalog_part = 64;
-/// A drain begins that many segments' part of it anew at least, where it is too long.
+/// While it is begun anew, each drain writes one segment at least for so much memory of tails.
 constexpr std::uint64_t tail_bytes_a_rewritten_segment = 4096;
 
 /// So many at a time are taken under the lock, so that no commit waits long.

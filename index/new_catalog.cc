@@ -43,9 +43,12 @@ Result<NewCatalog> NewCatalog::begin(io::Disk& disk, const Uuid& store, std::uin
     auto file =
         disk.open(unfinished_name(number), {.write = true, .create = true, .truncate = true});
     if (!file) return file.error();
-    auto written = (*file)->write(std::as_bytes(std::span(&header, 1)), 0, io::WriteMode::cached);
-    if (!written) return written.error();
-    return NewCatalog(disk, store, number, std::move(*file));
+    NewCatalog catalog(disk, store, number, std::move(*file));
+    auto written =
+        catalog.file_->write(std::as_bytes(std::span(&header, 1)), 0, io::WriteMode::cached);
+    if (written) return catalog;
+    catalog.give_up();
+    return written.error();
 }
 
 Result<void> NewCatalog::append(const CatalogRecord& record, CatalogEnd& end) {
