@@ -14,6 +14,9 @@ namespace {
 /// reads at random through a mapping of it finds its way sooner.
 constexpr std::size_t write_bytes_max = 2 << 20;
 constexpr std::size_t writes_in_flight = 8;
+/// What comes faster isn't kept in the page cache: it would turn all of it over within minutes, and
+/// new memory for it can cost a virtual machine more than the disk does.
+constexpr std::uint64_t cached_bytes_a_second_max = 64 << 20;
 /// Files that a drain has open at once.
 constexpr std::size_t outputs_at_once = 16;
 /// A catalog file is begun anew when it has got so many times as long as its snapshot.
@@ -139,6 +142,7 @@ Result<bool> Drain::begin() {
         if (auto named = name_outputs(); !named) return named.error();
         build();
     }
+    choose_mode();
     finish_record();
     if (auto rewritten = rewrite_some(); !rewritten) return rewritten.error();
     if (catalog_file_ == nullptr) {
@@ -215,6 +219,15 @@ void Drain::collect_trim() {
     record_.body_files = trim_->body_files;
 }
 
+/// By how fast the frames came since the drain before. The first drain's are kept in the cache.
+void Drain::choose_mode() {
+    constexpr std::uint64_t us_a_second = 1'000'000;
+    const std::uint64_t now_us = target_.disk.monotonic_ns() / 1000;
+    const std::uint64_t took_us = now_us - std::exchange(begun_us_, now_us);
+    const bool is_fast = frames_bytes_ * us_a_second > took_us * cached_bytes_a_second_max;
+    mode_ = is_fast ? io::WriteMode::uncached : io::WriteMode::cached;
+}
+
 /// False if it can't be: then it is forgotten.
 bool Drain::collect_gathered() {
     if (fill_record(*gathered_, target_.storage, record_)) return true;
@@ -249,7 +262,7 @@ void Drain::submit_writes(io::Queue& queue) {
             const std::uint64_t offset = output.offset + output.submitted;
             const std::size_t bytes = std::min(write_bytes_max - offset % write_bytes_max,
                                                output.bytes.size() - output.submitted);
-            queue.submit({.mode = io::WriteMode::cached,
+            queue.submit({.mode = mode_,
                           .file = output.file.get(),
                           .bytes = Bytes(output.bytes).subspan(output.submitted, bytes),
                           .offset = offset});

@@ -99,6 +99,7 @@ private:
     void collect_ids(TransactionNumber after, index::CatalogRecord& record);
     void collect_trim();
     [[nodiscard]] bool collect_gathered();
+    void choose_mode();
     void assign();
     void assign_frame(const segment::TailNode& node);
     void assign_pieces();
@@ -161,6 +162,7 @@ private:
     std::vector<std::uint32_t> large_;  // indexes of work for a piece, rising
     std::uint64_t frames_bytes_ = 0;    // of all work
     std::vector<Output> outputs_;       // the pack first
+    io::WriteMode mode_ = io::WriteMode::cached;  // of their writes
     std::size_t outputs_finished_ = 0;  // written and synced
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;
@@ -168,6 +170,7 @@ private:
     bool stored_shown_ = false;       // of what is to be published
     std::size_t segments_shown_ = 0;  // likewise, of work_
 
+    std::uint64_t begun_us_ = 0;  // on the disk's clock; the drain under way, or else the last one
     std::uint64_t drains_ = 0;
     std::uint64_t drained_bytes_ = 0;
     std::uint64_t gathered_count_ = 0;

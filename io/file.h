@@ -17,8 +17,8 @@ constexpr std::uint64_t whole_blocks(std::uint64_t bytes) {
 }
 
 /// Whether a write is durable when it returns (data, and the size if it grew the file) or stays in
-/// caches until `sync`.
-enum class WriteMode : std::uint8_t { cached, durable };
+/// caches until `sync`; `uncached`: the same, but the system needn't keep it for readers then.
+enum class WriteMode : std::uint8_t { cached, uncached, durable };
 
 /// The bytes of a file as read-only memory. The view lives as long as this object, through renames
 /// and removal of the file. A truncation by somebody else, or a medium that fails, is a SIGBUS.

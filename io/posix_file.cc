@@ -4,9 +4,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 namespace braid::io {
 namespace {
@@ -36,7 +38,31 @@ std::int64_t or_errno(std::int64_t result) {
     return result < 0 ? -errno : result;
 }
 
+std::int64_t write_flagged(int fd, Bytes bytes, std::uint64_t offset, int flags) {
+    const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    return or_errno(pwritev2(fd, &part, 1, static_cast<off_t>(offset), flags));
+}
+
+/// Whether the write may have failed for its flag alone.
+bool may_be_refused_flag(std::int64_t result) {
+    return result == -EOPNOTSUPP || result == -EINVAL || result == -ENOSYS;
+}
+
+int flag_of_this_kernel() noexcept {
+    constexpr int rwf_dontcache = 0x80;  // newer than the headers that we are built with
+    utsname kernel{};
+    int major = 0;
+    int minor = 0;
+    if (uname(&kernel) != 0 || sscanf(kernel.release, "%d.%d", &major, &minor) != 2) return 0;
+    return major > 6 || (major == 6 && minor >= 16) ? rwf_dontcache : 0;
+}
+
 }  // namespace
+
+int uncached_flag() noexcept {
+    static const int flag = flag_of_this_kernel();
+    return flag;
+}
 
 PosixFile::~PosixFile() {
     close(fd_);
@@ -47,14 +73,17 @@ std::int64_t PosixFile::raw_read(std::span<std::byte> into, std::uint64_t offset
 }
 
 std::int64_t PosixFile::raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) {
+    if (mode == WriteMode::uncached) {
+        const std::int64_t result = write_flagged(fd_, bytes, offset, uncached_flag());
+        if (!may_be_refused_flag(result)) return result;
+        mode = WriteMode::cached;
+    }
     if (mode == WriteMode::cached) {
         return or_errno(pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)));
     }
     if (flushes()) return sync_written(raw_write(bytes, offset, WriteMode::cached));
-    const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-    const std::int64_t result =
-        or_errno(pwritev2(fd_, &part, 1, static_cast<off_t>(offset), RWF_DSYNC));
-    if (result != -EOPNOTSUPP && result != -EINVAL && result != -ENOSYS) return result;
+    const std::int64_t result = write_flagged(fd_, bytes, offset, RWF_DSYNC);
+    if (!may_be_refused_flag(result)) return result;
     // Either the flag is refused, or the write itself; a plain one tells.
     const std::int64_t plain = sync_written(raw_write(bytes, offset, WriteMode::cached));
     if (plain >= 0) flushes_.store(true, std::memory_order_relaxed);

@@ -64,7 +64,7 @@ private:
     int submit_prepared();
     bool take_one(RawCompletion& out, bool block);
     bool take_failed(RawCompletion& out);
-    std::int64_t made_durable(std::size_t slot, std::int64_t result);
+    std::int64_t as_asked(std::size_t slot, std::int64_t result);
 
     io_uring ring_;
     const std::size_t depth_;
@@ -132,6 +132,7 @@ void UringQueue::prepare(io_uring_sqe& sqe, const Request& request, std::size_t 
                             request.offset);
         plain_[slot] = file->flushes() ? 1 : 0;
         if (request.mode == WriteMode::durable && plain_[slot] == 0) sqe.rw_flags = RWF_DSYNC;
+        if (request.mode == WriteMode::uncached) sqe.rw_flags = uncached_flag();
     } else {
         io_uring_prep_fsync(&sqe, file->fd(), IORING_FSYNC_DATASYNC);
     }
@@ -181,7 +182,7 @@ bool UringQueue::take_one(RawCompletion& out, bool block) {
     const std::int64_t result = cqe->res;
     io_uring_cqe_seen(&ring_, cqe);
     in_ring_.erase(std::find(in_ring_.begin(), in_ring_.end(), slot));
-    out = {slot, made_durable(slot, result)};
+    out = {slot, as_asked(slot, result)};
     return true;
 }
 
@@ -200,12 +201,12 @@ bool UringQueue::take_failed(RawCompletion& out) {
 
 /// A write that was to be durable and went out as a plain one is flushed here: the thread waits, as
 /// it would in a ring, which leaves flushes to workers of the kernel. A file system may also refuse
-/// RWF_DSYNC; the file's own call knows the other way.
-std::int64_t UringQueue::made_durable(std::size_t slot, std::int64_t result) {
+/// a flag; the file's own call knows the other way.
+std::int64_t UringQueue::as_asked(std::size_t slot, std::int64_t result) {
     const Request& request = started_[slot];
-    const bool durable = request.kind == Request::Kind::write && request.mode == WriteMode::durable;
-    if (!durable) return result;
-    if (plain_[slot] != 0) return static_cast<PosixFile*>(request.file)->sync_written(result);
+    if (request.kind != Request::Kind::write || request.mode == WriteMode::cached) return result;
+    if (request.mode == WriteMode::durable && plain_[slot] != 0)
+        return static_cast<PosixFile*>(request.file)->sync_written(result);
     if (result != -EOPNOTSUPP && result != -EINVAL) return result;
     return request.file->raw_write(request.bytes, request.offset, request.mode);
 }
