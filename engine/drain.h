@@ -159,11 +159,11 @@ private:
     std::vector<const segment::TailNode*> nodes_;  // in position order
     std::vector<std::uint32_t> work_of_;           // index in work_ of each node's
     std::vector<Work> work_;
-    std::vector<std::uint32_t> large_;  // indexes of work for a piece, rising
-    std::uint64_t frames_bytes_ = 0;    // of all work
-    std::vector<Output> outputs_;       // the pack first
+    std::vector<std::uint32_t> large_;            // indexes of work for a piece, rising
+    std::uint64_t frames_bytes_ = 0;              // of all work
+    std::vector<Output> outputs_;                 // the pack first
     io::WriteMode mode_ = io::WriteMode::cached;  // of their writes
-    std::size_t outputs_finished_ = 0;  // written and synced
+    std::size_t outputs_finished_ = 0;            // written and synced
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;
     std::vector<std::byte> record_bytes_;

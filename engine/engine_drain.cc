@@ -26,6 +26,8 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     if (is_planted(PlantedFault::log_freed_early) && drain_->is_idle())
         group_->drained(sequencer_->last_transaction());
     auto moved = drain_->step(queue, block);
+    if (drain_->is_idle())
+        pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
     // A drain needs the space more than a pack that may be gathered later.
     if (!moved && moved.error().code() == Errc::no_space) gather_->give_up();
     if (drain_->gathered() != gatherings_) {
@@ -36,7 +38,6 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     if (options_.gather_packs != 0) drain_signal_.raise();  // there may be packs enough now
     group_->drained(storage_->transaction());
     drained_position_.store(storage_->drained().value, std::memory_order_relaxed);
-    pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
     const std::scoped_lock lock(group_->mutex);
     drains_ = drain_->drains();
     drained_bytes_ = drain_->drained_bytes();

@@ -16,10 +16,12 @@ public:
 
     /// A drain begins while so many bytes are in memory.
     void drain_begins(std::uint64_t in_memory, std::uint64_t now_ns) noexcept {
+        begun_ns_.store(now_ns, std::memory_order_relaxed);
         ends_ns_.store(now_ns + expected_ns(in_memory), std::memory_order_relaxed);
     }
-    /// A drain has moved so many bytes in this time.
+    /// A drain has ended that has moved so many bytes in this time; none if it came to nothing.
     void drained(std::uint64_t bytes, std::uint64_t took_ns) noexcept {
+        ends_ns_.store(0, std::memory_order_relaxed);
         if (bytes >= drained_bytes_min)
             ns_per_mib_.store(took_ns * mib / bytes, std::memory_order_relaxed);
     }
@@ -29,10 +31,7 @@ public:
     [[nodiscard]] std::uint64_t delay_ns(std::uint64_t added, std::uint64_t in_memory,
                                          std::uint64_t now_ns) noexcept {
         if (in_memory <= budget_ / 4 * 3) return 0;
-        const std::uint64_t ends = ends_ns_.load(std::memory_order_relaxed);
-        // A drain that takes longer than those before: as if a little were always left of it.
-        const std::uint64_t time_left =
-            std::max(ends > now_ns ? ends - now_ns : 0, expected_ns(budget_ / 16));
+        const std::uint64_t time_left = time_left_ns(in_memory, now_ns);
         const std::uint64_t bytes_left = budget_ > in_memory ? budget_ - in_memory : 0;
         const double share =
             static_cast<double>(added) / static_cast<double>(std::max(bytes_left, added));
@@ -56,9 +55,22 @@ private:
         return ns_per_mib_.load(std::memory_order_relaxed) * bytes / mib;
     }
 
+    /// Until memory comes back. Where no drain is under way all of one is still to come: it waits
+    /// for what is to be durable first. One that takes longer than those before: as if some of it
+    /// were always left, the more the longer it takes.
+    [[nodiscard]] std::uint64_t time_left_ns(std::uint64_t in_memory,
+                                             std::uint64_t now_ns) const noexcept {
+        const std::uint64_t ends = ends_ns_.load(std::memory_order_relaxed);
+        if (ends == 0) return expected_ns(in_memory);
+        const std::uint64_t begun = begun_ns_.load(std::memory_order_relaxed);
+        const std::uint64_t late = now_ns > begun ? (now_ns - begun) / 4 : 0;
+        return std::max({ends > now_ns ? ends - now_ns : 0, late, expected_ns(budget_ / 16)});
+    }
+
     std::uint64_t budget_;
     std::atomic<std::uint64_t> ns_per_mib_{0};     // of the last drain that moved enough
-    std::atomic<std::uint64_t> ends_ns_{0};        // when the drain under way is expected to end
+    std::atomic<std::uint64_t> begun_ns_{0};       // when the drain under way began,
+    std::atomic<std::uint64_t> ends_ns_{0};        // and is expected to end; 0: none is
     std::atomic<std::uint64_t> paid_until_ns_{0};  // the line of time
 };
 

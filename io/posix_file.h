@@ -8,8 +8,8 @@ namespace braid::io {
 
 /// What pwritev2 and a ring are told for a `WriteMode::uncached`: what the write brings to the page
 /// cache goes as soon as it is on the medium (RWF_DONTCACHE), coherent with mappings. 0 where the
-/// kernel has no such flag to rely on: Linux 6.14 had it with errors, 6.15 none, 6.16 has it. A file
-/// system may still refuse it (EOPNOTSUPP); a plain write is as right.
+/// kernel has no such flag to rely on: Linux 6.14 had it with errors, 6.15 none, 6.16 has it. A
+/// file system may still refuse it (EOPNOTSUPP); a plain write is as right.
 [[nodiscard]] int uncached_flag() noexcept;
 
 /// A file of the system, by its descriptor.

@@ -47,6 +47,37 @@ TEST_CASE("pace: memory lasts as long as the drain") {
     }
 }
 
+/// Milliseconds that a MiB costs, with half of the last quarter left.
+template <class Before>
+std::uint64_t cost_ms(std::uint64_t now, Before before) {
+    KnownPace pace;
+    before(pace);
+    CHECK(pace.delay_ns(mib, 56 * mib, now) == 0);  // pays for nobody
+    return pace.delay_ns(1, 56 * mib, now) / ms;
+}
+
+TEST_CASE("pace: where no drain is under way, all of one is still to come") {
+    CHECK(cost_ms(0, [](Pace&) {}) == 50);  // an eighth of 560 ms, but no sleep is longer
+    const auto begun = [](Pace& pace) { pace.drain_begins(32 * mib, 0); };
+    CHECK(cost_ms(0, begun) == 40);
+    CHECK(cost_ms(160 * ms, begun) == 20);
+    CHECK(cost_ms(160 * ms, [](Pace& pace) {
+              pace.drain_begins(32 * mib, 0);
+              pace.drained(32 * mib, 160 * ms);
+          }) == 35);
+    CHECK(cost_ms(160 * ms, [](Pace& pace) {
+              pace.drain_begins(32 * mib, 0);
+              pace.drained(0, 1);  // it failed, or found nothing
+          }) == 50);
+}
+
+TEST_CASE("pace: a drain that takes longer than those before slows more, the longer it takes") {
+    const auto begun = [](Pace& pace) { pace.drain_begins(32 * mib, 0); };
+    CHECK(cost_ms(320 * ms, begun) == 10);
+    CHECK(cost_ms(640 * ms, begun) == 20);
+    CHECK(cost_ms(1280 * ms, begun) == 40);
+}
+
 TEST_CASE("pace: who is slower than drains sleeps not at all") {
     KnownPace pace;
     std::uint64_t now = 0;

@@ -70,6 +70,44 @@ TEST_CASE("a mapping shows what is appended in place of zeros, and outlives the 
     CHECK(as_text((*mapping)->bytes().subspan(100, 5)) == "later");
 }
 
+/// Through a queue and by the file's own call: both may have to do without the kernel's flag.
+void check_uncached(io::Disk& disk, const std::string& name) {
+    const auto bytes = pattern(3 << 20);
+    const auto file = make(disk, name, {});
+    auto queue = disk.make_queue(4, nullptr);
+    REQUIRE(queue);
+    (*queue)->submit({.mode = WriteMode::uncached, .file = file.get(), .bytes = bytes});
+    CHECK((*queue)->wait().result);
+    CHECK(file->write(as_bytes("behind"), bytes.size(), WriteMode::uncached));
+    auto mapping = file->map(bytes.size());
+    REQUIRE(mapping);
+    CHECK(as_text((*mapping)->bytes()) == as_text(bytes));
+    CHECK(file->sync());
+    CHECK(as_text((*mapping)->bytes()) == as_text(bytes));  // whether it was dropped or not
+    CHECK(file->write(as_bytes("anew"), 5000, WriteMode::uncached));
+    CHECK(as_text((*mapping)->bytes().subspan(5000, 4)) == "anew");
+    CHECK(as_text((*mapping)->bytes().first(5000)) == as_text(Bytes(bytes).first(5000)));
+    CHECK(*file->size() == bytes.size() + 6);
+}
+
+TEST_CASE("what is written uncached is read and mapped as anything else") {
+    const TemporaryDirectory directory;
+    check_uncached(*open(directory), "f");
+}
+
+TEST_CASE("a file system that can't write uncached writes cached") {
+    if (access("/dev/shm", W_OK) != 0) return;  // tmpfs refuses the flag
+    std::string path = "/dev/shm/braid-XXXXXX";
+    REQUIRE(mkdtemp(path.data()) != nullptr);
+    {
+        const auto disk = io::open_disk(path, backend(), false);
+        REQUIRE(disk);
+        check_uncached(**disk, "f");
+        CHECK((*disk)->remove("f"));
+    }
+    rmdir(path.c_str());
+}
+
 TEST_CASE("files are renamed over others, removed, emptied, and missing ones are not_found") {
     const TemporaryDirectory directory;
     const auto disk = open(directory);

@@ -319,7 +319,7 @@ std::int64_t SimDisk::write(SimFile& file, Bytes bytes, std::uint64_t offset, io
     if (room == 0) return -ENOSPC;
     bytes = bytes.first(std::min<std::size_t>(bytes.size(), room));
     file.inode().write_unsynced(bytes, offset);
-    if (!change({0, Call::write, file.name(), offset, bytes.size()})) return -EIO;
+    if (!change({0, Call::write, file.name(), offset, bytes.size(), mode})) return -EIO;
     if (mode == io::WriteMode::durable && lie_about(Call::write, file.name()) == nullptr)
         file.inode().sync_last();
     return static_cast<std::int64_t>(bytes.size());

@@ -91,6 +91,7 @@ struct Change {
     std::string_view file;
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
+    io::WriteMode mode = io::WriteMode::cached;  ///< of a write
 };
 
 class SimDisk : public io::Disk {
