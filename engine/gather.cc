@@ -172,6 +172,9 @@ Result<void> Gather::open_sources(std::span<const PackState> packs) {
         if (!file && file.error().code() == Errc::not_found)
             return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
         if (!file) return file.error();
+        const std::uint64_t cached = (*file)->cached_bytes().value_or(pack.info.bytes);
+        source_bytes_ += pack.info.bytes;
+        uncached_bytes_ += pack.info.bytes - std::min(cached, pack.info.bytes);
         sources_.push_back(
             std::make_unique<GatherSource>(pack, *std::move(file), target_.store_seed));
     }
@@ -432,7 +435,10 @@ Result<void> Gather::write_out(bool all) {
     if (!all) end = end / step_bytes * step_bytes;
     if (end <= written_) return {};
     const std::size_t bytes = end - written_;
-    auto done = file_->write(Bytes(out_).first(bytes), written_, io::WriteMode::cached);
+    // As much in use as what it is made of.
+    const auto mode =
+        uncached_bytes_ > source_bytes_ / 2 ? io::WriteMode::uncached : io::WriteMode::cached;
+    auto done = file_->write(Bytes(out_).first(bytes), written_, mode);
     if (!done) return done;
     out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(bytes));
     written_ += bytes;
@@ -468,6 +474,7 @@ void Gather::forget() noexcept {
     gathered_ = {};
     file_.reset();
     sources_.clear();
+    source_bytes_ = uncached_bytes_ = 0;
     scanned_ = extents_ = 0;
     heap_.clear();
     out_.clear();

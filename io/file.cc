@@ -120,6 +120,12 @@ Result<std::uint64_t> File::size() {
     return static_cast<std::uint64_t>(result);
 }
 
+std::optional<std::uint64_t> File::cached_bytes() {
+    const std::int64_t result = raw_cached();
+    if (result < 0) return std::nullopt;
+    return static_cast<std::uint64_t>(result);
+}
+
 Result<void> File::allocate(std::uint64_t length) {
     std::int64_t result = raw_allocate(length);
     for (unsigned tries = 1; worth_another_try(result) && tries < idle_tries_max; ++tries)

@@ -3,6 +3,7 @@
 #include <braid/result.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -59,6 +60,8 @@ public:
     /// is known, and a second call that succeeds proves nothing: write anew. Blocks.
     [[nodiscard]] Result<void> sync();
     [[nodiscard]] Result<std::uint64_t> size();
+    /// Bytes of it that the page cache has, in whole pages; nothing where the system doesn't tell.
+    [[nodiscard]] std::optional<std::uint64_t> cached_bytes();
     /// Maps [0, length) read-only; `corrupt` if the file is shorter. A length of 0 gives no bytes.
     [[nodiscard]] Result<std::unique_ptr<Mapping>> map(std::uint64_t length);
     /// Takes space for [0, length) and makes the file so long, where the file system can; where it
@@ -77,6 +80,7 @@ public:
     virtual std::int64_t raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) = 0;
     virtual std::int64_t raw_allocate(std::uint64_t length) = 0;
     virtual std::int64_t raw_cut(std::uint64_t length) = 0;
+    virtual std::int64_t raw_cached() = 0;
     /// Offsets and lengths must be multiples of this. A transfer that stops within a unit is
     /// carried on from the start of that unit, since a direct file refuses any other offset.
     [[nodiscard]] virtual std::size_t transfer_unit() const noexcept { return 1; }

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 
@@ -127,6 +128,16 @@ std::int64_t PosixFile::raw_allocate(std::uint64_t length) {
 
 std::int64_t PosixFile::raw_cut(std::uint64_t length) {
     return or_errno(ftruncate(fd_, static_cast<off_t>(length)));
+}
+
+/// cachestat(2), of Linux 6.5: newer than the headers that we are built with.
+std::int64_t PosixFile::raw_cached() {
+    constexpr long cachestat_call = 451;
+    const std::array<std::uint64_t, 2> whole_file{};  // offset, length
+    std::array<std::uint64_t, 5> pages{};             // cached, and of these in several states
+    const std::int64_t result =
+        or_errno(syscall(cachestat_call, fd_, whole_file.data(), pages.data(), 0U));
+    return result < 0 ? result : static_cast<std::int64_t>(pages[0]) * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace braid::io

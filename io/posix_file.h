@@ -34,6 +34,7 @@ public:
     std::int64_t raw_map(std::uint64_t length, std::unique_ptr<Mapping>& out) override;
     std::int64_t raw_allocate(std::uint64_t length) override;
     std::int64_t raw_cut(std::uint64_t length) override;
+    std::int64_t raw_cached() override;
     [[nodiscard]] std::size_t transfer_unit() const noexcept override {
         return direct_ ? block_bytes : 1;
     }

@@ -1,4 +1,4 @@
-// What a drain leaves in the page cache.
+// What drains and gatherings leave in the page cache.
 #include <set>
 
 #include "engine/engine.h"
@@ -40,6 +40,14 @@ public:
         return modes_;
     }
 
+    /// How the packs so far are put together, where their files say that they are cached or not.
+    std::set<io::WriteMode> gather_where(std::optional<bool> cached) {
+        disk_.say_cached(cached);
+        modes_.clear();
+        must(engine_->gather());
+        return modes_;
+    }
+
 private:
     void append(std::string_view segment, std::size_t bytes) {
         TransactionBody body(engine_->options());
@@ -63,6 +71,20 @@ TEST_CASE("what comes fast isn't kept in the page cache by its drain") {
     CHECK(drains.drain_after(100 * ms, mib) == std::set{WriteMode::cached});   // 10 MiB/s
     CHECK(drains.drain_after(100 * ms, 8 * mib) == std::set{WriteMode::uncached});
     CHECK(drains.drain_after(1000 * ms, 8 * mib) == std::set{WriteMode::cached});
+}
+
+TEST_CASE("a gathered pack is kept in the page cache if the packs before were there") {
+    using io::WriteMode;
+    TimedDrains drains;
+    const auto drain_twice = [&] {
+        for (int i = 0; i < 2; ++i) drains.drain_after(1000 * ms, 1000);
+    };
+    drain_twice();
+    CHECK(drains.gather_where(true) == std::set{WriteMode::cached});
+    drain_twice();
+    CHECK(drains.gather_where(false) == std::set{WriteMode::uncached});
+    drain_twice();
+    CHECK(drains.gather_where(std::nullopt) == std::set{WriteMode::cached});
 }
 
 }  // namespace

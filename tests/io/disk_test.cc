@@ -95,6 +95,15 @@ TEST_CASE("what is written uncached is read and mapped as anything else") {
     check_uncached(*open(directory), "f");
 }
 
+TEST_CASE("a file tells what the page cache has of it, where the system does") {
+    const TemporaryDirectory directory;
+    const auto file = make(*open(directory), "f", pattern(10'000));
+    const auto cached = file->cached_bytes();
+    if (!cached) return;  // before Linux 6.5
+    CHECK(*cached >= 10'000);
+    CHECK(*cached < 1 << 20);
+}
+
 TEST_CASE("a file system that can't write uncached writes cached") {
     if (access("/dev/shm", W_OK) != 0) return;  // tmpfs refuses the flag
     std::string path = "/dev/shm/braid-XXXXXX";

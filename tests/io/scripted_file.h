@@ -43,6 +43,7 @@ public:
     std::int64_t raw_map(std::uint64_t, std::unique_ptr<io::Mapping>&) override { return -ENODEV; }
     std::int64_t raw_allocate(std::uint64_t) override { return -EOPNOTSUPP; }
     std::int64_t raw_cut(std::uint64_t) override { return -EINVAL; }
+    std::int64_t raw_cached() override { return -ENOSYS; }
     [[nodiscard]] std::size_t transfer_unit() const noexcept override { return unit; }
 
 private:

@@ -325,6 +325,11 @@ std::int64_t SimDisk::write(SimFile& file, Bytes bytes, std::uint64_t offset, io
     return static_cast<std::int64_t>(bytes.size());
 }
 
+std::int64_t SimDisk::cached(const Inode& inode) const {
+    if (!says_cached_) return -ENOSYS;
+    return *says_cached_ ? static_cast<std::int64_t>(inode.cache().size()) : 0;
+}
+
 /// A write that fails may have been done in part.
 std::int64_t SimDisk::fail_write(SimFile& file, Bytes bytes, std::uint64_t offset,
                                  std::int64_t error) {

@@ -158,6 +158,10 @@ public:
     void set_capacity(std::uint64_t bytes) noexcept { capacity_bytes_ = bytes; }
     [[nodiscard]] std::uint64_t used_bytes() const;
 
+    /// Whether files tell that they are wholly in the page cache, or not at all, or (the default)
+    /// nothing of it. They are read the same.
+    void say_cached(std::optional<bool> cached) noexcept { says_cached_ = cached; }
+
     // Clock
     /// now() is this, and rises by `step_ns` with each call; it may be set back.
     void set_clock(std::uint64_t now_ns, std::uint64_t step_ns = 0);
@@ -219,6 +223,7 @@ private:
     std::int64_t sync(SimFile& file);
     /// At once on the medium, too: nothing that counts lies there.
     std::int64_t cut(SimFile& file, std::uint64_t length);
+    [[nodiscard]] std::int64_t cached(const Inode& inode) const;
 
     Names names_;                           // what open and list see
     Names durable_names_;                   // what is there after power loss, but for
@@ -236,6 +241,7 @@ private:
     std::uint64_t cut_at_ = 0;
     bool powered_ = true;
     std::uint64_t capacity_bytes_ = UINT64_MAX;
+    std::optional<bool> says_cached_;
     std::uint64_t now_ns_ = 1'700'000'000'000'000'000;
     std::uint64_t step_ns_ = 0;
     std::uint64_t monotonic_ns_ = 0;

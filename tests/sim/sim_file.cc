@@ -80,4 +80,8 @@ std::int64_t SimFile::raw_cut(std::uint64_t length) {
     return disk_.cut(*this, length);
 }
 
+std::int64_t SimFile::raw_cached() {
+    return disk_.cached(*inode_);
+}
+
 }  // namespace braid::sim

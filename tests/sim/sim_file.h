@@ -18,6 +18,7 @@ public:
     /// As a write of zeros that no sync has covered.
     std::int64_t raw_allocate(std::uint64_t length) override;
     std::int64_t raw_cut(std::uint64_t length) override;
+    std::int64_t raw_cached() override;
     [[nodiscard]] std::size_t transfer_unit() const noexcept override {
         return mode_.direct ? io::block_bytes : 1;
     }
