@@ -10,12 +10,12 @@
 namespace braid {
 namespace {
 
-/// Writes end at its multiples: the system then keeps in large pages what was written, and whoever
-/// reads at random through a mapping of it finds its way sooner.
+/// Writes end at its multiples: the system then keeps in large pages what is cached of them, and
+/// whoever reads at random through a mapping of it finds its way sooner.
 constexpr std::size_t write_bytes_max = 2 << 20;
 constexpr std::size_t writes_in_flight = 8;
 /// What comes faster isn't kept in the page cache: it would turn all of it over within minutes, and
-/// new memory for it can cost a virtual machine more than the disk does.
+/// new memory for it can cost a virtual machine more than the disk does (docs/decisions/0016).
 constexpr std::uint64_t cached_bytes_a_second_max = 64 << 20;
 /// Files that a drain has open at once.
 constexpr std::size_t outputs_at_once = 16;
@@ -139,10 +139,10 @@ Result<bool> Drain::begin() {
     collect_trim();
     if (!nodes_.empty()) {
         assign();
+        choose_mode();
         if (auto named = name_outputs(); !named) return named.error();
         build();
     }
-    choose_mode();
     finish_record();
     if (auto rewritten = rewrite_some(); !rewritten) return rewritten.error();
     if (catalog_file_ == nullptr) {
@@ -219,13 +219,14 @@ void Drain::collect_trim() {
     record_.body_files = trim_->body_files;
 }
 
-/// By how fast the frames came since the drain before. The first drain's are kept in the cache.
+/// By how fast the frames came since the drain before; the first drain's stay in the cache.
 void Drain::choose_mode() {
     constexpr std::uint64_t us_a_second = 1'000'000;
-    const std::uint64_t now_us = target_.disk.monotonic_ns() / 1000;
-    const std::uint64_t took_us = now_us - std::exchange(begun_us_, now_us);
-    const bool is_fast = frames_bytes_ * us_a_second > took_us * cached_bytes_a_second_max;
-    mode_ = is_fast ? io::WriteMode::uncached : io::WriteMode::cached;
+    mode_ = io::WriteMode::cached;
+    begun_us_ = target_.disk.monotonic_ns() / 1000;
+    if (!drained_us_) return;
+    const std::uint64_t slow_us = frames_bytes_ * us_a_second / cached_bytes_a_second_max;
+    if (begun_us_ - *drained_us_ < slow_us) mode_ = io::WriteMode::uncached;
 }
 
 /// False if it can't be: then it is forgotten.

@@ -163,6 +163,7 @@ private:
     std::uint64_t frames_bytes_ = 0;              // of all work
     std::vector<Output> outputs_;                 // the pack first
     io::WriteMode mode_ = io::WriteMode::cached;  // of their writes
+    std::uint64_t begun_us_ = 0;                  // on the disk's clock
     std::size_t outputs_finished_ = 0;            // written and synced
     index::SpaceOrderBuilder order_;
     index::CatalogRecord record_;
@@ -170,7 +171,7 @@ private:
     bool stored_shown_ = false;       // of what is to be published
     std::size_t segments_shown_ = 0;  // likewise, of work_
 
-    std::uint64_t begun_us_ = 0;  // on the disk's clock; the drain under way, or else the last one
+    std::optional<std::uint64_t> drained_us_;  // when the last one with frames began
     std::uint64_t drains_ = 0;
     std::uint64_t drained_bytes_ = 0;
     std::uint64_t gathered_count_ = 0;

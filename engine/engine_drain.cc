@@ -18,6 +18,7 @@ Result<bool> Engine::step_drain(io::Queue& queue) {
 
 Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::uint64_t drains = drain_->drains();
+    const std::uint64_t bytes = drain_->drained_bytes();
     if (drain_->is_idle()) {
         group_->drain_begins();
         drain_begun_ns_ = monotonic_ns();
@@ -27,7 +28,7 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
         group_->drained(sequencer_->last_transaction());
     auto moved = drain_->step(queue, block);
     if (drain_->is_idle())
-        pace_.drained(drain_->drained_bytes() - drained_bytes_, monotonic_ns() - drain_begun_ns_);
+        pace_.drained(drain_->drained_bytes() - bytes, monotonic_ns() - drain_begun_ns_);
     // A drain needs the space more than a pack that may be gathered later.
     if (!moved && moved.error().code() == Errc::no_space) gather_->give_up();
     if (drain_->gathered() != gatherings_) {

@@ -172,9 +172,6 @@ Result<void> Gather::open_sources(std::span<const PackState> packs) {
         if (!file && file.error().code() == Errc::not_found)
             return Error(Errc::corrupt, fmt::format("{}: the file is missing", name));
         if (!file) return file.error();
-        const std::uint64_t cached = (*file)->cached_bytes().value_or(pack.info.bytes);
-        source_bytes_ += pack.info.bytes;
-        uncached_bytes_ += pack.info.bytes - std::min(cached, pack.info.bytes);
         sources_.push_back(
             std::make_unique<GatherSource>(pack, *std::move(file), target_.store_seed));
     }
@@ -429,16 +426,24 @@ Result<void> Gather::finish() {
     return {};
 }
 
+/// What is gathered is as much in use as what it is made of.
+io::WriteMode Gather::mode() const noexcept {
+    std::uint64_t bytes = 0;
+    std::uint64_t cached = 0;
+    for (const auto& source : sources_) {
+        bytes += source->pack().info.bytes;
+        cached += source->cached_bytes();
+    }
+    return cached < bytes / 2 ? io::WriteMode::uncached : io::WriteMode::cached;
+}
+
 /// All, or up to a multiple of what a step writes.
 Result<void> Gather::write_out(bool all) {
     std::uint64_t end = offset();
     if (!all) end = end / step_bytes * step_bytes;
     if (end <= written_) return {};
     const std::size_t bytes = end - written_;
-    // As much in use as what it is made of.
-    const auto mode =
-        uncached_bytes_ > source_bytes_ / 2 ? io::WriteMode::uncached : io::WriteMode::cached;
-    auto done = file_->write(Bytes(out_).first(bytes), written_, mode);
+    auto done = file_->write(Bytes(out_).first(bytes), written_, mode());
     if (!done) return done;
     out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(bytes));
     written_ += bytes;
@@ -474,7 +479,6 @@ void Gather::forget() noexcept {
     gathered_ = {};
     file_.reset();
     sources_.clear();
-    source_bytes_ = uncached_bytes_ = 0;
     scanned_ = extents_ = 0;
     heap_.clear();
     out_.clear();

@@ -89,6 +89,7 @@ private:
     [[nodiscard]] Result<void> finish();
     [[nodiscard]] Result<void> write_out(bool all);
     void forget() noexcept;
+    [[nodiscard]] io::WriteMode mode() const noexcept;
     [[nodiscard]] std::uint64_t offset() const noexcept { return written_ + out_.size(); }
 
     /// A section of one of the packs.
@@ -107,8 +108,6 @@ private:
     Phase phase_ = Phase::idle;
     Gathered gathered_;
     std::unique_ptr<io::File> file_;
-    std::uint64_t source_bytes_ = 0;    // of the sources opened,
-    std::uint64_t uncached_bytes_ = 0;  // and how many of them aren't in the page cache
     std::vector<std::unique_ptr<GatherSource>> sources_;
     std::size_t scanned_ = 0;        // sources
     std::size_t extents_ = 0;        // of those

@@ -45,6 +45,7 @@ GatherSource::GatherSource(const PackState& pack, std::unique_ptr<io::File> file
     : pack_(pack),
       name_(segment::pack_name(pack.info.number)),
       store_seed_(store_seed),
+      cached_bytes_(file->cached_bytes().value_or(pack.info.bytes)),
       window_(std::move(file)),
       scanned_(segment::file_header_bytes) {}
 

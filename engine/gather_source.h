@@ -37,6 +37,9 @@ public:
     /// out. `corrupt` where there is no extent, or one of an unknown segment.
     [[nodiscard]] Result<bool> scan(const SegmentTable& table);
     [[nodiscard]] std::size_t extents() const noexcept { return places_.size(); }
+    /// Of the pack, what the page cache had before anything was read of it here; all of it where
+    /// the system doesn't tell.
+    [[nodiscard]] std::uint64_t cached_bytes() const noexcept { return cached_bytes_; }
     [[nodiscard]] bool leaves_out() const noexcept { return leaves_out_; }
 
     using Key = std::pair<std::uint64_t, std::uint64_t>;  // segment, first sequence
@@ -74,6 +77,7 @@ private:
     const PackState pack_;  // as it was when it was chosen
     const std::string name_;
     const std::uint64_t store_seed_;
+    const std::uint64_t cached_bytes_;
     ReadWindow window_;
     std::uint64_t scanned_;  // up to here
     bool leaves_out_ = false;

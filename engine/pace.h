@@ -17,7 +17,9 @@ public:
     /// A drain begins while so many bytes are in memory.
     void drain_begins(std::uint64_t in_memory, std::uint64_t now_ns) noexcept {
         begun_ns_.store(now_ns, std::memory_order_relaxed);
-        ends_ns_.store(now_ns + expected_ns(in_memory), std::memory_order_relaxed);
+        // Whoever sees that it is under way sees when it began.
+        ends_ns_.store(std::max<std::uint64_t>(1, now_ns + expected_ns(in_memory)),
+                       std::memory_order_release);
     }
     /// A drain has ended that has moved so many bytes in this time; none if it came to nothing.
     void drained(std::uint64_t bytes, std::uint64_t took_ns) noexcept {
@@ -32,7 +34,9 @@ public:
                                          std::uint64_t now_ns) noexcept {
         if (in_memory <= budget_ / 4 * 3) return 0;
         const std::uint64_t time_left = time_left_ns(in_memory, now_ns);
-        const std::uint64_t bytes_left = budget_ > in_memory ? budget_ - in_memory : 0;
+        // The last chunk counts as soon as it is begun: some of it is left.
+        const std::uint64_t bytes_left =
+            std::max(budget_ > in_memory ? budget_ - in_memory : 0, budget_ / 32);
         const double share =
             static_cast<double>(added) / static_cast<double>(std::max(bytes_left, added));
         const auto cost = static_cast<std::uint64_t>(share * static_cast<double>(time_left));
@@ -52,19 +56,21 @@ private:
     static constexpr std::uint64_t longest_ns = 50'000'000;
 
     [[nodiscard]] std::uint64_t expected_ns(std::uint64_t bytes) const noexcept {
-        return ns_per_mib_.load(std::memory_order_relaxed) * bytes / mib;
+        const auto ns_per_mib = static_cast<double>(ns_per_mib_.load(std::memory_order_relaxed));
+        return static_cast<std::uint64_t>(ns_per_mib * static_cast<double>(bytes) / mib);
     }
-
-    /// Until memory comes back. Where no drain is under way all of one is still to come: it waits
-    /// for what is to be durable first. One that takes longer than those before: as if some of it
-    /// were always left, the more the longer it takes.
+    /// Until memory comes back, as far as drains have told. Where none is under way all of one is
+    /// still to come: it waits for what is to be durable first. One that takes longer than those
+    /// before: as if there were always left of it a quarter of what it has taken.
     [[nodiscard]] std::uint64_t time_left_ns(std::uint64_t in_memory,
                                              std::uint64_t now_ns) const noexcept {
-        const std::uint64_t ends = ends_ns_.load(std::memory_order_relaxed);
+        if (ns_per_mib_.load(std::memory_order_relaxed) == 0) return 0;
+        const std::uint64_t ends = ends_ns_.load(std::memory_order_acquire);
         if (ends == 0) return expected_ns(in_memory);
+        if (now_ns < ends) return std::max(ends - now_ns, expected_ns(budget_ / 16));
         const std::uint64_t begun = begun_ns_.load(std::memory_order_relaxed);
-        const std::uint64_t late = now_ns > begun ? (now_ns - begun) / 4 : 0;
-        return std::max({ends > now_ns ? ends - now_ns : 0, late, expected_ns(budget_ / 16)});
+        const std::uint64_t taken = now_ns > begun ? now_ns - begun : 0;
+        return std::max(taken / 4, expected_ns(budget_ / 16));
     }
 
     std::uint64_t budget_;

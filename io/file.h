@@ -18,7 +18,7 @@ constexpr std::uint64_t whole_blocks(std::uint64_t bytes) {
 }
 
 /// Whether a write is durable when it returns (data, and the size if it grew the file) or stays in
-/// caches until `sync`; `uncached`: the same, but the system needn't keep it for readers then.
+/// caches until `sync`; `uncached` is `cached`, but the page cache needn't keep it behind that.
 enum class WriteMode : std::uint8_t { cached, uncached, durable };
 
 /// The bytes of a file as read-only memory. The view lives as long as this object, through renames

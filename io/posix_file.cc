@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -74,12 +75,11 @@ std::int64_t PosixFile::raw_read(std::span<std::byte> into, std::uint64_t offset
 }
 
 std::int64_t PosixFile::raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) {
-    if (mode == WriteMode::uncached) {
+    if (mode == WriteMode::uncached && uncached_flag() != 0) {
         const std::int64_t result = write_flagged(fd_, bytes, offset, uncached_flag());
         if (!may_be_refused_flag(result)) return result;
-        mode = WriteMode::cached;
     }
-    if (mode == WriteMode::cached) {
+    if (mode != WriteMode::durable) {
         return or_errno(pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset)));
     }
     if (flushes()) return sync_written(raw_write(bytes, offset, WriteMode::cached));
@@ -130,9 +130,16 @@ std::int64_t PosixFile::raw_cut(std::uint64_t length) {
     return or_errno(ftruncate(fd_, static_cast<off_t>(length)));
 }
 
-/// cachestat(2), of Linux 6.5: newer than the headers that we are built with.
+/// cachestat(2), of Linux 6.5: newer than the headers that we may be built with. Its number is the
+/// same on nearly all processors.
 std::int64_t PosixFile::raw_cached() {
+#if defined(SYS_cachestat)
+    constexpr long cachestat_call = SYS_cachestat;
+#elif defined(__x86_64__) || defined(__aarch64__) || defined(__riscv)
     constexpr long cachestat_call = 451;
+#else
+    constexpr long cachestat_call = -1;  // ENOSYS
+#endif
     const std::array<std::uint64_t, 2> whole_file{};  // offset, length
     std::array<std::uint64_t, 5> pages{};             // cached, and of these in several states
     const std::int64_t result =

