@@ -23,7 +23,8 @@ SpaceSource::SpaceSource(const ReadParts& parts, Choice choice, Position from, P
       choice_(std::move(choice)),
       next_(backward ? to : std::max(from, Position(1))),
       last_(backward ? std::max(from, Position(1)) : to),
-      backward_(backward) {}
+      backward_(backward),
+      merge_(parts.storage, parts.table, parts.store_seed) {}
 
 void SpaceSource::find_spaces() {
     for (Wanted& one : choice_.spaces) {
@@ -155,11 +156,14 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
     }
 }
 
-/// A block that holds `next_` if one space alone is wanted, so that going on from a cursor costs no
-/// more than that; else all of the pack, since the spaces' orders have to be merged.
-Result<void> SpaceSource::load_order(const PackState& pack) {
-    if (order_pack_ == pack.info.number && order_first_ <= next_ && next_ <= order_last_) return {};
-    if (order_pack_ != pack.info.number) {
+/// What comes next of the order: of one space a block, of several what is merged of them. So going
+/// on from a cursor costs no more than that.
+Result<void> SpaceSource::load_order(const PackState& pack, std::size_t frames) {
+    const bool is_same = order_pack_ == pack.info.number;
+    if (is_same && order_first_ <= next_ && next_ <= order_last_) return {};
+    const Position behind = backward_ ? merge_.reached() - 1 : merge_.reached() + 1;
+    const bool goes_on = is_same && is_merged_ && next_ == behind;
+    if (!is_same) {
         sources_.assign(pack.pieces.size() + 1, {});
         pinned_ = no_pins;
     }
@@ -167,15 +171,9 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
     order_first_ = pack.info.first_position;
     order_last_ = std::min(pack.info.last_position, storage_.drained());
     order_pack_ = 0;
-    const index::OrderSection* only = nullptr;
-    std::size_t sections = 0;
-    for (const index::OrderSection& section : pack.sections) {
-        if (!is_wanted(section.space)) continue;
-        only = &section;
-        if (++sections > 1) break;
-    }
-    if (sections > 1 || (sections == 1 && !load_block(pack, *only)))
-        if (auto loaded = load_whole(pack); !loaded) return loaded;
+    if (!goes_on) begin_order(pack);
+    if (is_merged_)
+        if (auto loaded = load_merged(pack, frames); !loaded) return loaded;
     // What a writer has gathered since a store was opened read-only may hold more.
     while (!order_.empty() && order_.back().first_position > order_last_) {
         order_.pop_back();
@@ -185,47 +183,36 @@ Result<void> SpaceSource::load_order(const PackState& pack) {
     return {};
 }
 
+void SpaceSource::begin_order(const PackState& pack) {
+    std::vector<std::uint32_t> sections;
+    for (std::uint32_t i = 0; i < pack.sections.size(); ++i)
+        if (is_wanted(pack.sections[i].space)) sections.push_back(i);
+    is_merged_ = sections.size() > 1 ||
+                 (sections.size() == 1 && !load_block(pack, pack.sections[sections.front()]));
+    if (is_merged_) merge_.begin(pack, sections, next_, backward_);
+}
+
 /// False where the section is damaged.
 bool SpaceSource::load_block(const PackState& pack, const index::OrderSection& section) {
-    const auto blocks = storage_.order_blocks(pack, section);
-    if (!blocks) return false;
-    const auto beyond = std::upper_bound(
-        (*blocks)->begin(), (*blocks)->end(), next_,
-        [](Position wanted, const auto& block) { return wanted < block.first_position; });
-    const auto block = beyond == (*blocks)->begin() ? beyond : beyond - 1;
-    const auto bytes = storage_.order_block(pack, section, block->offset);
-    if (!bytes || !index::decode_order_entries(bytes->bytes, {block->first_position, 0},
-                                               pack.info.number, store_seed_, order_))
-        return false;
-    if (block != (*blocks)->begin()) order_first_ = block->first_position;
-    if (block + 1 != (*blocks)->end())
-        order_last_ = std::min(order_last_, Position((block + 1)->first_position - 1));
+    Storage::OrderPlace place;
+    if (!storage_.load_order_block(pack, section, next_, place, order_)) return false;
+    if (!place.is_first()) order_first_ = place.first_position();
+    if (!place.is_last()) order_last_ = std::min(order_last_, Position(place.end() - 1));
     order_spaces_.assign(1, table_.find(section.space));
     return true;
 }
 
-Result<void> SpaceSource::load_whole(const PackState& pack) {
-    std::vector<std::pair<index::OrderEntry, const SpaceState*>> all;
-    order_first_ = pack.info.first_position;
-    order_last_ = std::min(pack.info.last_position, storage_.drained());
-    for (const index::OrderSection& section : pack.sections) {
-        if (!is_wanted(section.space)) continue;
-        const SpaceState* space = table_.find(section.space);
-        auto entries = storage_.order(pack, section, [&](SegmentId id) {
-            const SegmentState* segment = table_.find(id);
-            return segment != nullptr && segment->space == space;
-        });
-        if (!entries) return Error(entries.error()).within(fmt::format("space '{}'", space->name));
-        for (const index::OrderEntry& entry : *entries) all.emplace_back(entry, space);
-    }
-    std::sort(all.begin(), all.end(), [](const auto& left, const auto& right) {
-        return left.first.first_position < right.first.first_position;
-    });
-    order_.clear();
-    order_spaces_.clear();
-    for (const auto& [entry, space] : all) {
-        order_.push_back(entry);
-        order_spaces_.push_back(space);
+/// A little at first: who begins may want no more.
+Result<void> SpaceSource::load_merged(const PackState& pack, std::size_t frames) {
+    constexpr std::size_t least = 16;
+    if (auto taken = merge_.take(pack, std::max(frames, least), order_, order_spaces_); !taken)
+        return taken;
+    if (backward_) {
+        order_first_ = merge_.reached();
+        order_last_ = next_;
+    } else {
+        order_first_ = next_;
+        order_last_ = std::min(order_last_, merge_.reached());
     }
     return {};
 }
@@ -362,7 +349,7 @@ void SpaceSource::fetch(const index::OrderEntry& entry) const noexcept {
 
 Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
                                          const PackState& pack) {
-    if (auto loaded = load_order(pack); !loaded) return loaded;
+    if (auto loaded = load_order(pack, frames); !loaded) return loaded;
     // The first entry that ends at or beyond `next_`.
     auto at = std::lower_bound(order_.begin(), order_.end(), next_,
                                [](const index::OrderEntry& entry, Position position) {

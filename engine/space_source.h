@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/frame_source.h"
+#include "engine/order_merge.h"
 #include "engine/storage.h"
 #include "segment/tail.h"
 
@@ -63,9 +64,10 @@ private:
               const std::shared_ptr<segment::Chunk>& chunk);
     [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
                                               const PackState& pack);
-    [[nodiscard]] Result<void> load_order(const PackState& pack);
+    [[nodiscard]] Result<void> load_order(const PackState& pack, std::size_t frames);
+    void begin_order(const PackState& pack);
     [[nodiscard]] bool load_block(const PackState& pack, const index::OrderSection& section);
-    [[nodiscard]] Result<void> load_whole(const PackState& pack);
+    [[nodiscard]] Result<void> load_merged(const PackState& pack, std::size_t frames);
     [[nodiscard]] Error damaged(std::size_t index, const FileId& file,
                                 std::string_view reason) const;
     [[nodiscard]] const SpaceState& space_of(std::size_t index) const {
@@ -116,10 +118,12 @@ private:
     Position order_last_;
     std::vector<index::OrderEntry> order_;         // in position order
     std::vector<const SpaceState*> order_spaces_;  // of each, or one of all
-    std::vector<Source> sources_;                  // of that pack, by their numbers
-    SegmentState* segment_ = nullptr;              // of the frame added last
-    const SpaceState* last_space_ = nullptr;       // that was asked for
-    const Wanted* last_wanted_ = nullptr;          // what it is
+    OrderMerge merge_;                             // of that pack, if that part came from it
+    bool is_merged_ = false;
+    std::vector<Source> sources_;             // of that pack, by their numbers
+    SegmentState* segment_ = nullptr;         // of the frame added last
+    const SpaceState* last_space_ = nullptr;  // that was asked for
+    const Wanted* last_wanted_ = nullptr;     // what it is
     // Sources stay pinned from window to window, as long as their memory does: each pinning has
     // numbers of its own.
     std::uint64_t pinning_ = 1;

@@ -308,19 +308,12 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
 
 Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
     const segment::Piece& piece) {
-    constexpr std::size_t indexes_max = 1024;  // some 8 KiB each
     const PieceKey key(piece.segment.value, piece.file, piece.offset);
-    {
-        const std::scoped_lock lock(indexes_mutex_);
-        const auto found = indexes_.find(key);
-        if (found != indexes_.end()) return found->second;
-    }
+    if (auto known = indexes_.find(key)) return known;
     auto loaded = load_sparse_index(piece);
     if (!loaded) return loaded.error();
     auto index = std::make_shared<const index::SparseIndex>(std::move(*loaded));
-    const std::scoped_lock lock(indexes_mutex_);
-    if (indexes_.size() >= indexes_max) indexes_.clear();
-    indexes_[key] = index;
+    indexes_.add(key, index, index->entries().size() * sizeof(index::SparseEntry));
     return index;
 }
 
@@ -376,13 +369,8 @@ Result<std::vector<index::OrderEntry>> Storage::order(
 
 Result<std::shared_ptr<const Storage::OrderBlocks>> Storage::order_blocks(
     const PackState& pack, const index::OrderSection& section) {
-    constexpr std::size_t orders_max = 1024;  // some 4 KiB each
     const SectionKey key(pack.info.number, section.space.value);
-    {
-        const std::scoped_lock lock(orders_mutex_);
-        const auto found = orders_.find(key);
-        if (found != orders_.end()) return found->second;
-    }
+    if (auto known = orders_.find(key)) return known;
     auto encoded = order_bytes(pack, section);
     if (!encoded) return encoded.error();
     auto places =
@@ -390,10 +378,29 @@ Result<std::shared_ptr<const Storage::OrderBlocks>> Storage::order_blocks(
                                    store_seed_, segment::pack_name(pack.info.number));
     if (!places) return places.error();
     auto blocks = std::make_shared<const OrderBlocks>(*std::move(places));
-    const std::scoped_lock lock(orders_mutex_);
-    if (orders_.size() >= orders_max) orders_.clear();
-    orders_[key] = blocks;
+    orders_.add(key, blocks, blocks->size() * sizeof(index::OrderBlockPlace));
     return blocks;
+}
+
+bool Storage::load_order_block(const PackState& pack, const index::OrderSection& section,
+                               Position position, OrderPlace& place,
+                               std::vector<index::OrderEntry>& entries) {
+    if (place.blocks == nullptr) {
+        auto blocks = order_blocks(pack, section);
+        if (!blocks) return false;
+        place.blocks = *std::move(blocks);
+    }
+    const OrderBlocks& blocks = *place.blocks;
+    const auto beyond = std::upper_bound(
+        blocks.begin(), blocks.end(), position,
+        [](Position wanted, const auto& block) { return wanted < block.first_position; });
+    const auto block = beyond == blocks.begin() ? beyond : beyond - 1;
+    place.block = static_cast<std::size_t>(block - blocks.begin());
+    const std::uint64_t most =
+        std::min<std::uint64_t>(section.bytes - block->offset, index::order_block_bytes_max);
+    const auto bytes = files.view({0, pack.info.number}, section.offset + block->offset, most);
+    return bytes && index::decode_order_entries(bytes->bytes, {block->first_position, 0},
+                                                pack.info.number, store_seed_, entries);
 }
 
 Result<std::vector<index::OrderEntry>> Storage::rebuild_order(

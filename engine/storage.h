@@ -13,6 +13,7 @@
 
 #include "engine/extent_hints.h"
 #include "engine/fair_shared_mutex.h"
+#include "engine/recently_used.h"
 #include "engine/stored_files.h"
 #include "index/catalog.h"
 #include "index/pack_directory.h"
@@ -115,7 +116,10 @@ private:
 class Storage {
 public:
     Storage(io::Disk& disk, const Options& options, std::shared_ptr<segment::Pinned> pinned)
-        : files(disk, options, std::move(pinned)), disk_(disk) {}
+        : files(disk, options, std::move(pinned)),
+          indexes_(options.tail_bytes_max),
+          orders_(options.tail_bytes_max / 4),
+          disk_(disk) {}
     /// Of which store the files are.
     void identify(std::uint64_t store_seed) noexcept { store_seed_ = store_seed; }
 
@@ -185,19 +189,26 @@ public:
     /// The blocks of a space's section, which was checked once; `corrupt` where it is damaged.
     [[nodiscard]] Result<std::shared_ptr<const OrderBlocks>> order_blocks(
         const PackState& pack, const index::OrderSection& section);
+    /// A block of a section, and where all of them are once one was looked for.
+    struct OrderPlace {
+        std::shared_ptr<const OrderBlocks> blocks;
+        std::size_t block = 0;
+
+        [[nodiscard]] bool is_first() const noexcept { return block == 0; }
+        [[nodiscard]] bool is_last() const noexcept { return block + 1 == blocks->size(); }
+        [[nodiscard]] Position first_position() const { return (*blocks)[block].first_position; }
+        /// Where the next block begins.
+        [[nodiscard]] Position end() const { return (*blocks)[block + 1].first_position; }
+    };
+    /// Decodes the entries of the block in which a position stands, or would. False where the
+    /// section is damaged; it is checked once.
+    [[nodiscard]] bool load_order_block(const PackState& pack, const index::OrderSection& section,
+                                        Position position, OrderPlace& place,
+                                        std::vector<index::OrderEntry>& entries);
     [[nodiscard]] Result<StoredBytes> order_bytes(const PackState& pack,
                                                   const index::OrderSection& section) {
         return files.view({0, pack.info.number}, section.offset, section.bytes);
     }
-    /// Those of the block that begins there, and of no more than it may be behind it.
-    [[nodiscard]] Result<StoredBytes> order_block(const PackState& pack,
-                                                  const index::OrderSection& section,
-                                                  std::uint64_t begin) {
-        const std::uint64_t most =
-            std::min<std::uint64_t>(section.bytes - begin, index::order_block_bytes_max);
-        return files.view({0, pack.info.number}, section.offset + begin, most);
-    }
-
     /// The same as `order` from the frames, whatever the section holds.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);
@@ -239,13 +250,11 @@ private:
 
     using PieceKey =
         std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;  // segment, file, offset
-    std::mutex indexes_mutex_;                                    // of indexes_
-    std::map<PieceKey, std::shared_ptr<const index::SparseIndex>> indexes_;  // used lately
-    using SectionKey = std::pair<std::uint32_t, std::uint64_t>;              // pack, space
-    std::mutex orders_mutex_;                                                // of orders_
-    std::map<SectionKey, std::shared_ptr<const OrderBlocks>> orders_;        // used lately
-    std::mutex removals_mutex_;                                              // of what follows
-    std::vector<std::string> removals_;                                      // to be done
+    RecentlyUsed<PieceKey, index::SparseIndex> indexes_;
+    using SectionKey = std::pair<std::uint32_t, std::uint64_t>;  // pack, space
+    RecentlyUsed<SectionKey, OrderBlocks> orders_;
+    std::mutex removals_mutex_;          // of what follows
+    std::vector<std::string> removals_;  // to be done
     std::size_t removal_holds_ = 0;
     io::Disk& disk_;
 };

@@ -58,6 +58,7 @@ Workload make_sequence(std::uint64_t index) {
     workload.options.tail_bytes_max = 16 * kib;
     workload.options.piece_bytes_min = 4 * kib;
     workload.options.segment_file_bytes = 16 * kib;
+    workload.options.open_files_max = 2;
     // Every other one has large bodies, whatever share of them a process takes.
     const bool large = (index * 0x9e3779b97f4a7c15U) >> 63 != 0;
     workload.options.large_body_bytes = large ? 4 * kib : 0;

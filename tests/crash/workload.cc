@@ -30,6 +30,7 @@ Options small_options(Random& random) {
     options.body_file_bytes = 16 * kib << random.below(2);
     constexpr std::uint32_t gather[] = {0, 2, 3};
     options.gather_packs = gather[random.below(3)];
+    options.open_files_max = 4;  // fewer than there are: some are let go all the time
     return options;
 }
 

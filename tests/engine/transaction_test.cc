@@ -55,5 +55,19 @@ TEST_CASE("a transaction used again and again puts every record where it belongs
     });
 }
 
+TEST_CASE("a clean close leaves nothing to replay, whatever was committed how") {
+    for (const Sizes& sizes : all_sizes()) {
+        CAPTURE(sizes.name);
+        StoreFixture store(sizes.options);
+        must_append(*store, "sp", "a", 1, 100, Durability::durable);
+        must_append(*store, "sp", "b", 1, 100, Durability::buffered);
+        must(store->set_consumer("billing", "sp", 50));
+        store.reopen();
+        CHECK(store->stat().recovered_transactions == 0);
+        CHECK(store->stat().recovered_bytes == 0);
+        CHECK(entries(store->read_all()).size() == 200);
+    }
+}
+
 }  // namespace
 }  // namespace braid::test

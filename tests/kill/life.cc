@@ -158,7 +158,8 @@ Options small_options(Io io, std::uint64_t seed) {
     options.arena_chunk_bytes = 16 << 10;
     options.piece_bytes_min = 16 << 10;
     options.segment_file_bytes = 64 << 10;
-    options.gather_packs = 2 + static_cast<std::uint32_t>(seed % 3);  // gathers all the while
+    options.gather_packs = 2 + static_cast<std::uint32_t>(seed % 3);    // gathers all the while
+    options.open_files_max = 2 + static_cast<std::uint32_t>(seed % 7);  // lets go all the while
     options.batches_in_flight = 1 + static_cast<std::uint32_t>(seed / 2 % 3);
     options.commit_path = seed % 5 == 0 ? CommitPath::ring : CommitPath::automatic;
     options.large_body_bytes = seed / 6 % 2 == 0 ? 0 : 100;

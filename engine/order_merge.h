@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/segment_table.h"
+#include "engine/storage.h"
+
+namespace braid {
+
+/// The order of several spaces in one pack, merged as far as it is asked for: of each space a block
+/// is decoded when its turn comes. So who begins anywhere and reads a little pays for that, however
+/// much is in the pack. One thread; calls want `Storage::publish` held shared.
+class OrderMerge {
+public:
+    OrderMerge(Storage& storage, const SegmentTable& table, std::uint64_t store_seed)
+        : storage_(storage), table_(table), store_seed_(store_seed) {}
+
+    /// What is taken next holds `from`, or lies beyond it in the direction of reading. `sections`:
+    /// which of the pack's.
+    void begin(const PackState& pack, const std::vector<std::uint32_t>& sections, Position from,
+               bool backward);
+    /// Takes the next entries of the same pack, `most` of them or all that are left, and the space
+    /// of each, in position order either way. An error stands in the place of what can't be had,
+    /// and stands there again.
+    [[nodiscard]] Result<void> take(const PackState& pack, std::size_t most,
+                                    std::vector<index::OrderEntry>& entries,
+                                    std::vector<const SpaceState*>& spaces);
+    /// Up to here, or backward down to here, nothing is left to be taken.
+    [[nodiscard]] Position reached() const noexcept { return reached_; }
+
+private:
+    /// One space's section. Of the block that its turn has come to, `entries` from `at` on are
+    /// left, or backward those before it.
+    struct Cursor {
+        std::uint32_t section = 0;
+        const SpaceState* space = nullptr;
+        Storage::OrderPlace place;
+        std::vector<index::OrderEntry> entries;
+        std::size_t at = 0;
+    };
+    /// A cursor's turn: where its next entry begins, or backward ends; of a block that isn't
+    /// decoded where that may be at the earliest.
+    struct Turn {
+        Position position;
+        std::uint32_t cursor = 0;
+        bool is_decoded = false;
+    };
+
+    void add(const Turn& turn);
+    [[nodiscard]] Turn pop();
+    [[nodiscard]] bool is_later(const Turn& left, const Turn& right) const noexcept {
+        return backward_ ? left.position < right.position : left.position > right.position;
+    }
+    [[nodiscard]] Result<void> load(const PackState& pack, Cursor& cursor, Position position);
+    [[nodiscard]] Result<void> load_all(const PackState& pack, Cursor& cursor);
+    void go_to(Cursor& cursor, Position position) const;
+    void add_next(std::uint32_t cursor);
+    void note_reached(const PackState& pack) noexcept;
+
+    Storage& storage_;
+    const SegmentTable& table_;
+    std::uint64_t store_seed_;
+    bool backward_ = false;
+    std::vector<Cursor> cursors_;
+    std::vector<Turn> turns_;  // a heap, the next one first
+    Position reached_;
+};
+
+}  // namespace braid
