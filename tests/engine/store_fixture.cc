@@ -158,7 +158,12 @@ void in_every_state(const std::function<void(Store&)>& fill,
             check(*fixture);
         }
         fixture.reopen();
-        INFO("reopened");
+        {
+            INFO("reopened");
+            check(*fixture);
+        }
+        must(fixture->gather());
+        INFO("gathered");
         check(*fixture);
     });
 }
