@@ -16,19 +16,34 @@ Position last_of(const index::OrderEntry& entry) {
 void OrderMerge::begin(const PackState& pack, const std::vector<std::uint32_t>& sections,
                        Position from, bool backward) {
     backward_ = backward;
-    cursors_.clear();
     turns_.clear();
-    for (const std::uint32_t number : sections) {
-        const index::OrderSection& section = pack.sections[number];
-        if (backward ? section.first_position > from : section.last_position < from) continue;
-        Cursor& cursor = cursors_.emplace_back();
-        cursor.section = number;
-        cursor.space = table_.find(section.space);
-        add({backward ? std::min(from, section.last_position)
-                      : std::max(from, section.first_position),
-             static_cast<std::uint32_t>(cursors_.size() - 1)});
+    if (!std::ranges::equal(cursors_, sections, {}, &Cursor::section)) {
+        cursors_.clear();
+        for (const std::uint32_t number : sections)
+            cursors_.push_back({number, table_.find(pack.sections[number].space), {}, {}});
     }
+    for (std::uint32_t number = 0; number < cursors_.size(); ++number)
+        take_turn(pack, number, from);
     note_reached(pack);
+}
+
+void OrderMerge::take_turn(const PackState& pack, std::uint32_t number, Position from) {
+    Cursor& cursor = cursors_[number];
+    const index::OrderSection& section = pack.sections[cursor.section];
+    if (cursor.space == nullptr) return;  // never heard of, in a store open read-only
+    if (backward_ ? section.first_position > from : section.last_position < from) return;
+    const Storage::OrderPlace& place = cursor.place;
+    const bool is_decoded = !cursor.entries.empty() &&
+                            (place.is_first() || place.first_position() <= from) &&
+                            (place.is_last() || from < place.end());
+    if (!is_decoded) {
+        add({backward_ ? std::min(from, section.last_position)
+                       : std::max(from, section.first_position),
+             number});
+        return;
+    }
+    go_to(cursor, from);
+    add_next(number);
 }
 
 Result<void> OrderMerge::take(const PackState& pack, std::size_t most,

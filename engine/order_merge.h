@@ -18,9 +18,11 @@ public:
         : storage_(storage), table_(table), store_seed_(store_seed) {}
 
     /// What is taken next holds `from`, or lies beyond it in the direction of reading. `sections`:
-    /// which of the pack's.
+    /// which of the pack's. Of a pack that it was in just before, what is decoded is used again.
     void begin(const PackState& pack, const std::vector<std::uint32_t>& sections, Position from,
                bool backward);
+    /// The pack is another one, or may be.
+    void forget() noexcept { cursors_.clear(); }
     /// Takes the next entries of the same pack, `most` of them or all that are left, and the space
     /// of each, in position order either way. An error stands in the place of what can't be had,
     /// and stands there again.
@@ -50,11 +52,14 @@ private:
 
     void add(const Turn& turn);
     [[nodiscard]] Turn pop();
+    /// Of turns at one position those come first that aren't decoded: what is there isn't known.
     [[nodiscard]] bool is_later(const Turn& left, const Turn& right) const noexcept {
+        if (left.position == right.position) return left.is_decoded && !right.is_decoded;
         return backward_ ? left.position < right.position : left.position > right.position;
     }
     [[nodiscard]] Result<void> load(const PackState& pack, Cursor& cursor, Position position);
     [[nodiscard]] Result<void> load_all(const PackState& pack, Cursor& cursor);
+    void take_turn(const PackState& pack, std::uint32_t number, Position from);
     void go_to(Cursor& cursor, Position position) const;
     void add_next(std::uint32_t cursor);
     void note_reached(const PackState& pack) noexcept;

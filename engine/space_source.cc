@@ -159,37 +159,54 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
 /// What comes next of the order: of one space a block, of several what is merged of them. So going
 /// on from a cursor costs no more than that.
 Result<void> SpaceSource::load_order(const PackState& pack, std::size_t frames) {
-    const bool is_same = order_pack_ == pack.info.number;
+    const bool is_moved =
+        std::exchange(gatherings_, storage_.gatherings()) != storage_.gatherings();
+    const bool is_same = order_pack_ == pack.info.number && !is_moved;
     if (is_same && order_first_ <= next_ && next_ <= order_last_) return {};
-    const Position behind = backward_ ? merge_.reached() - 1 : merge_.reached() + 1;
-    const bool goes_on = is_same && is_merged_ && next_ == behind;
+    const bool goes_on =
+        is_same && can_go_on_ &&
+        next_ == (backward_ ? Position(order_first_ - 1) : Position(order_last_ + 1));
     if (!is_same) {
         sources_.assign(pack.pieces.size() + 1, {});
         pinned_ = no_pins;
+        merge_.forget();
     }
+    // What a writer has gathered since a store was opened read-only may hold more.
+    const Position end = std::min(pack.info.last_position, storage_.drained());
     order_.clear();
     order_first_ = pack.info.first_position;
-    order_last_ = std::min(pack.info.last_position, storage_.drained());
+    order_last_ = end;
     order_pack_ = 0;
-    if (!goes_on) begin_order(pack);
-    if (is_merged_)
+    can_go_on_ = goes_on || begin_merge(pack);
+    if (can_go_on_)
         if (auto loaded = load_merged(pack, frames); !loaded) return loaded;
-    // What a writer has gathered since a store was opened read-only may hold more.
-    while (!order_.empty() && order_.back().first_position > order_last_) {
-        order_.pop_back();
-        if (order_spaces_.size() > 1) order_spaces_.pop_back();
-    }
+    if (order_last_ > end || (!order_.empty() && order_.back().first_position > end))
+        cut_order(end);
     order_pack_ = pack.info.number;
     return {};
 }
 
-void SpaceSource::begin_order(const PackState& pack) {
+void SpaceSource::cut_order(Position end) noexcept {
+    while (!order_.empty() && order_.back().first_position > end) {
+        order_.pop_back();
+        if (order_spaces_.size() > 1) order_spaces_.pop_back();
+    }
+    order_last_ = end;
+    can_go_on_ = false;
+}
+
+/// False if no more is to be done: of one space a block was loaded, or there is none.
+bool SpaceSource::begin_merge(const PackState& pack) {
     std::vector<std::uint32_t> sections;
     for (std::uint32_t i = 0; i < pack.sections.size(); ++i)
-        if (is_wanted(pack.sections[i].space)) sections.push_back(i);
-    is_merged_ = sections.size() > 1 ||
-                 (sections.size() == 1 && !load_block(pack, pack.sections[sections.front()]));
-    if (is_merged_) merge_.begin(pack, sections, next_, backward_);
+        if (is_wanted(pack.sections[i].space) &&
+            pack.sections[i].first_position <= storage_.drained())
+            sections.push_back(i);
+    if (sections.empty()) return false;
+    if (sections.size() == 1 && load_block(pack, pack.sections[sections.front()])) return false;
+    order_.clear();
+    merge_.begin(pack, sections, next_, backward_);
+    return true;
 }
 
 /// False where the section is damaged.
@@ -207,13 +224,13 @@ Result<void> SpaceSource::load_merged(const PackState& pack, std::size_t frames)
     constexpr std::size_t least = 16;
     if (auto taken = merge_.take(pack, std::max(frames, least), order_, order_spaces_); !taken)
         return taken;
-    if (backward_) {
-        order_first_ = merge_.reached();
-        order_last_ = next_;
-    } else {
-        order_first_ = next_;
-        order_last_ = std::min(order_last_, merge_.reached());
-    }
+    // Whatever was taken lies within.
+    order_first_ = backward_ ? merge_.reached() : next_;
+    order_last_ = backward_ ? next_ : merge_.reached();
+    if (order_.empty()) return {};
+    const index::OrderEntry& last = order_.back();
+    order_first_ = std::min(order_first_, order_.front().first_position);
+    order_last_ = std::max(order_last_, Position(last.first_position + (last.records - 1)));
     return {};
 }
 
@@ -364,6 +381,11 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
     constexpr std::ptrdiff_t ahead = 12;
     begin_window(window);
     while (window.items().size() < frames && at != order_.end()) {
+        // Beyond the end may be entries of a space that isn't known yet.
+        if (!backward_ && at->first_position > end_) {
+            next_ = std::max(next_, Position(end_ + 1));
+            return {};
+        }
         if (!backward_ && order_.end() - at > ahead) fetch(at[ahead]);
         auto added = add_stored(window, pack, static_cast<std::size_t>(at - order_.begin()));
         if (!added && window.items().empty()) return added;
@@ -378,9 +400,9 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
             --at;
     }
     if (at != order_.end()) return {};
-    // Beyond the end there may be a space that isn't known yet.
     const Position looked_through = std::min(order_last_, end_);
-    next_ = backward_ ? order_first_ - 1 : std::max(next_, Position(looked_through + 1));
+    next_ = backward_ ? std::min(next_, Position(order_first_ - 1))
+                      : std::max(next_, Position(looked_through + 1));
     return {};
 }
 

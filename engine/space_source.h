@@ -65,7 +65,8 @@ private:
     [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
                                               const PackState& pack);
     [[nodiscard]] Result<void> load_order(const PackState& pack, std::size_t frames);
-    void begin_order(const PackState& pack);
+    void cut_order(Position end) noexcept;
+    [[nodiscard]] bool begin_merge(const PackState& pack);
     [[nodiscard]] bool load_block(const PackState& pack, const index::OrderSection& section);
     [[nodiscard]] Result<void> load_merged(const PackState& pack, std::size_t frames);
     [[nodiscard]] Error damaged(std::size_t index, const FileId& file,
@@ -118,12 +119,13 @@ private:
     Position order_last_;
     std::vector<index::OrderEntry> order_;         // in position order
     std::vector<const SpaceState*> order_spaces_;  // of each, or one of all
-    OrderMerge merge_;                             // of that pack, if that part came from it
-    bool is_merged_ = false;
-    std::vector<Source> sources_;             // of that pack, by their numbers
-    SegmentState* segment_ = nullptr;         // of the frame added last
-    const SpaceState* last_space_ = nullptr;  // that was asked for
-    const Wanted* last_wanted_ = nullptr;     // what it is
+    OrderMerge merge_;                             // of that pack
+    bool can_go_on_ = false;                       // the next part comes from there
+    std::uint64_t gatherings_ = 0;                 // when that part was loaded
+    std::vector<Source> sources_;                  // of that pack, by their numbers
+    SegmentState* segment_ = nullptr;              // of the frame added last
+    const SpaceState* last_space_ = nullptr;       // that was asked for
+    const Wanted* last_wanted_ = nullptr;          // what it is
     // Sources stay pinned from window to window, as long as their memory does: each pinning has
     // numbers of its own.
     std::uint64_t pinning_ = 1;

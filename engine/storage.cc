@@ -306,6 +306,17 @@ Result<RecentFiles::Recent*> RecentFiles::find(FileId id, std::uint64_t end) {
     return recent;
 }
 
+namespace {
+
+/// What keeping these takes, with all that leads to them.
+template <class Element>
+std::size_t kept_bytes(const std::vector<Element>& elements) {
+    constexpr std::size_t around = 256;
+    return around + elements.size() * sizeof(Element);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
     const segment::Piece& piece) {
     const PieceKey key(piece.segment.value, piece.file, piece.offset);
@@ -313,7 +324,7 @@ Result<std::shared_ptr<const index::SparseIndex>> Storage::sparse_index(
     auto loaded = load_sparse_index(piece);
     if (!loaded) return loaded.error();
     auto index = std::make_shared<const index::SparseIndex>(std::move(*loaded));
-    indexes_.add(key, index, index->entries().size() * sizeof(index::SparseEntry));
+    indexes_.add(key, index, kept_bytes(index->entries()));
     return index;
 }
 
@@ -378,7 +389,7 @@ Result<std::shared_ptr<const Storage::OrderBlocks>> Storage::order_blocks(
                                    store_seed_, segment::pack_name(pack.info.number));
     if (!places) return places.error();
     auto blocks = std::make_shared<const OrderBlocks>(*std::move(places));
-    orders_.add(key, blocks, blocks->size() * sizeof(index::OrderBlockPlace));
+    orders_.add(key, blocks, kept_bytes(*blocks));
     return blocks;
 }
 

@@ -119,5 +119,86 @@ TEST_CASE("several spaces are read from one large pack, and from a gathered one"
     check(*store, mixed, seed);
 }
 
+/// Takes so many entries more.
+void take(Reader& reader, std::size_t count, std::vector<std::uint64_t>& found) {
+    while (count-- != 0) {
+        const Result<Entry>* next = reader.next();
+        if (next == nullptr) return;
+        REQUIRE(*next);
+        found.push_back((**next).position.value);
+    }
+}
+
+TEST_CASE("who reads several spaces goes on where he was when packs have been gathered") {
+    Options options = default_options();
+    options.gather_packs = 0;
+    StoreFixture store(options);
+    const std::uint64_t seed = fresh_seed();
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    constexpr std::uint64_t records = 8000;  // a block has some 900 entries
+    std::array<std::uint64_t, 2> last{};
+    for (std::uint64_t i = 1; i <= records; ++i) {
+        const std::size_t space = random() % 2;
+        const std::uint64_t next = ++last[space];
+        must_append(*store, space == 0 ? "a" : "b", "segment", next, next, Durability::buffered);
+    }
+    must(store->drain());
+    // What is merged at first is used up by then; wherever it ends, some reader stands there.
+    constexpr std::size_t taken = 16;
+    constexpr std::size_t more = 40;
+    struct One {
+        Reader reader;
+        std::uint64_t end;
+        bool backward;
+        std::vector<std::uint64_t> found{};
+    };
+    std::vector<One> all;
+    for (std::uint64_t end = 200; end < records; ++end) {
+        const std::vector<SpaceCursor> spaces{{"a", 0}, {"b", 0}};
+        const std::vector<SpaceCursor> behind{{"a", end}, {"b", end}};
+        all.push_back({store->read_spaces(spaces, {.backward = true, .as_of = end}), end, true});
+        all.push_back({store->read_spaces(behind), end, false});
+    }
+    for (One& one : all) take(one.reader, taken, one.found);
+    must(store->gather());
+    for (One& one : all) {
+        CAPTURE(one.end);
+        CAPTURE(one.backward);
+        take(one.reader, more, one.found);
+        auto expected = one.backward
+                            ? numbers(one.end - taken - more + 1, one.end)
+                            : numbers(one.end + 1, std::min(records, one.end + taken + more));
+        if (one.backward) std::ranges::reverse(expected);
+        REQUIRE(one.found == expected);
+    }
+}
+
+TEST_CASE("a follower of a space that comes to be while it reads misses none of its entries") {
+    StoreFixture store;
+    for (std::uint64_t i = 1; i <= 200; ++i)
+        must_append(*store, "a", "segment", i, i, Durability::buffered);
+    must(store->sync());
+    const std::vector<SpaceCursor> spaces{{"a", 0}, {"x", 0}};
+    auto follower = store->follow_spaces(spaces);
+    std::vector<std::uint64_t> found;
+    const auto take_some = [&](std::size_t count) {
+        for (; count != 0; --count) {
+            const Result<Entry>* next = follower.try_next();
+            if (next == nullptr) return;
+            REQUIRE(*next);
+            found.push_back((**next).position.value);
+        }
+    };
+    take_some(50);  // its end is 200
+    for (std::uint64_t i = 0; i < 400; ++i) {
+        must_append(*store, "a", "segment", 201 + i, 201 + i, Durability::buffered);
+        if (i >= 50) must_append(*store, "x", "segment", i - 49, i - 49, Durability::buffered);
+    }
+    must(store->drain());
+    take_some(2000);
+    CHECK(found == numbers(1, 950));
+}
+
 }  // namespace
 }  // namespace braid::test
