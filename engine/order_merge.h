@@ -14,8 +14,7 @@ namespace braid {
 /// much is in the pack. One thread; calls want `Storage::publish` held shared.
 class OrderMerge {
 public:
-    OrderMerge(Storage& storage, const SegmentTable& table, std::uint64_t store_seed)
-        : storage_(storage), table_(table), store_seed_(store_seed) {}
+    OrderMerge(Storage& storage, const SegmentTable& table) : storage_(storage), table_(table) {}
 
     /// What is taken next holds `from`, or lies beyond it in the direction of reading. `sections`:
     /// which of the pack's. Of a pack that it was in just before, what is decoded is used again.
@@ -66,7 +65,6 @@ private:
 
     Storage& storage_;
     const SegmentTable& table_;
-    std::uint64_t store_seed_;
     bool backward_ = false;
     std::vector<Cursor> cursors_;
     std::vector<Turn> turns_;  // a heap, the next one first

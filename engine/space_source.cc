@@ -24,7 +24,7 @@ SpaceSource::SpaceSource(const ReadParts& parts, Choice choice, Position from, P
       next_(backward ? to : std::max(from, Position(1))),
       last_(backward ? std::max(from, Position(1)) : to),
       backward_(backward),
-      merge_(parts.storage, parts.table, parts.store_seed) {}
+      merge_(parts.storage, parts.table) {}
 
 void SpaceSource::find_spaces() {
     for (Wanted& one : choice_.spaces) {
