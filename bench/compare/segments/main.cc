@@ -103,20 +103,33 @@ void fill(Peer& peer, Order order, const Arguments& arguments, Figures& figures)
     figures.slowest_commit_ms = commits_ms.back();
 }
 
+std::map<std::string, std::uint64_t> files_in(const std::string& directory) {
+    std::map<std::string, std::uint64_t> files;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {
+        std::error_code gone;  // some come and go
+        if (!file.is_regular_file(gone)) continue;
+        const std::uint64_t bytes = file.file_size(gone);
+        if (!gone) files[file.path()] = bytes;
+    }
+    return files;
+}
+
 std::uint64_t bytes_in(const std::string& directory) {
     std::uint64_t bytes = 0;
-    for (const auto& file : std::filesystem::recursive_directory_iterator(directory))
-        if (file.is_regular_file()) bytes += file.file_size();
+    for (const auto& file : files_in(directory)) bytes += file.second;
     return bytes;
 }
 
-/// What was written need not be in the page cache, and what is read there is to be compared.
+/// What was written need not be in the page cache, and what is read there is to be compared. Again
+/// until nothing has changed meanwhile: a store may put its files in order after an opening.
 void fetch_into_cache(const std::string& directory) {
     std::vector<char> bytes(1 << 20);
-    for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {
-        if (!file.is_regular_file()) continue;
-        std::ifstream stream(file.path(), std::ios::binary);
-        while (stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
+    for (std::map<std::string, std::uint64_t> before; before != files_in(directory);) {
+        before = files_in(directory);
+        for (const auto& file : before) {
+            std::ifstream stream(file.first, std::ios::binary);
+            while (stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
+            }
         }
     }
 }
