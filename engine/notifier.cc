@@ -69,6 +69,7 @@ bool Notifier::is_met(const Waiter& waiter) const {
     // Whoever holds this finds the tail's nodes where they are.
     const std::shared_lock lock(storage_.publish);
     if (wish.segment->drained_through() != waiter.drained) return true;
+    if (wish.segment->drained_position > wish.beyond) return true;
     const segment::TailNode* newest = wish.segment->tail.load(std::memory_order_acquire);
     return newest != nullptr && newest->last_sequence() > waiter.drained &&
            newest->last_position() > wish.beyond;

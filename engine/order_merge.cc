@@ -91,7 +91,10 @@ OrderMerge::Turn OrderMerge::pop() {
 Result<void> OrderMerge::load(const PackState& pack, Cursor& cursor, Position position) {
     const index::OrderSection& section = pack.sections[cursor.section];
     if (!storage_.load_order_block(pack, section, position, cursor.place, cursor.entries))
-        if (auto loaded = load_all(pack, cursor); !loaded) return loaded;
+        if (auto loaded = load_all(pack, cursor); !loaded) {
+            cursor.entries.clear();  // aren't those of its place
+            return loaded;
+        }
     go_to(cursor, position);
     return {};
 }

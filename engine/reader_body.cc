@@ -240,10 +240,14 @@ const Result<Entry>* ReaderBody::seek(Sequence sequence) {
     const bool within = sequence != 0 && bounds_.from <= sequence && sequence <= bounds_.to;
     (bounds_.backward ? bounds_.to : bounds_.from) = sequence;
     if (within) segment->go_to(sequence);
+    const Position seen = last_seen();
     const Result<Entry>* entry = within ? next() : nullptr;
     if (entry != nullptr && (!*entry || (**entry).sequence == sequence)) return entry;
     // The next one is not what was asked for, and counts as not given.
-    if (entry != nullptr) current_->position = 0;
+    if (entry != nullptr) {
+        current_->position = 0;
+        seen_ = seen;
+    }
     steps_.stop = steps_.at;
     granted_ = bounds_.limit = 0;
     return nullptr;

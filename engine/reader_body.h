@@ -56,6 +56,10 @@ public:
     /// Before the first step: of entries whose record is a large body only the numbers and the time
     /// are wanted; their records are empty.
     void leave_bodies() noexcept { wants_bodies_ = false; }
+    /// Whether the entry given last is the last one of its transaction.
+    [[nodiscard]] bool ends_transaction() const noexcept {
+        return frame_.ends_transaction() && frame_.last_position() == current_->position;
+    }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();
     /// The last entry of the next frame, passing over those before it, up to the end as it stands

@@ -29,6 +29,8 @@ FrameSource* ReaderBody::source() {
     if (auto* space = std::get_if<SpaceSource>(&source_)) return space;
     if (const auto* missing = std::get_if<Missing>(&source_)) {
         const Missing names = *missing;
+        // Whoever waited for it is told what is trimmed.
+        bounds_.from = std::max(bounds_.from, Sequence(1));
         if (!find_segment(names.space, names.segment)) return nullptr;
     }
     return std::get_if<SegmentSource>(&source_);
@@ -82,10 +84,12 @@ Result<void> ReaderBody::fill_window(FrameSource& from) {
 /// The error with the first position that is left, found by going on; nothing is read after it.
 Error ReaderBody::trimmed(const Error& gone) {
     const Position seen = std::max(seen_, current_->position);
+    const Position looked_through = looked_through_;
     bounds_.on_trimmed = OnTrimmed::skip;
     const Result<Entry>* left = next();
     const Position first_left = left != nullptr && *left ? (**left).position : Position(0);
     seen_ = seen;
+    looked_through_ = looked_through;
     if (!failed_) current_->position = 0;  // wasn't given
     const std::string where = first_left == 0
                                   ? "nothing is left behind it"

@@ -53,8 +53,8 @@ Result<Position> Engine::first_position_where(const SpaceSource::Choice& choice,
     return low;
 }
 
-Result<Position> Engine::transaction_end(Position position) const {
-    if (position >= watermarks_.committed()) return position;
+/// Whether a transaction has entries beyond the position, as far as they are left.
+Result<bool> Engine::goes_beyond(TransactionNumber transaction, Position position) const {
     EntryBounds bounds;
     bounds.after = position;
     bounds.limit = 1;
@@ -62,21 +62,33 @@ Result<Position> Engine::transaction_end(Position position) const {
     const auto beyond = read_spaces(std::nullopt, bounds);
     beyond->leave_bodies();
     const Result<Entry>* next = beyond->next();
-    if (next == nullptr) return position;
+    if (next == nullptr) return false;
     if (!*next) return next->error();
-    bounds = {};
+    return (**next).transaction == transaction;
+}
+
+/// The entry at the position tells by its frame whether its transaction ends there; where it is
+/// trimmed, what is left around it has to do.
+Result<Position> Engine::transaction_end(Position position) const {
+    if (position >= watermarks_.committed()) return position;
+    EntryBounds bounds;
     bounds.backward = true;
     const auto back = read_spaces(std::nullopt, bounds);
     back->end_at(position);
     back->leave_bodies();
-    bool is_split = false;
+    const Result<Entry>* last = back->next();
+    if (last == nullptr) return position;
+    if (!*last) return last->error();
+    const TransactionNumber transaction = (**last).transaction;
+    const auto is_split = (**last).position == position ? Result<bool>(!back->ends_transaction())
+                                                        : goes_beyond(transaction, position);
+    if (!is_split) return is_split.error();
+    if (!*is_split) return position;
     while (const Result<Entry>* entry = back->next()) {
         if (!*entry) return entry->error();
-        if ((**entry).transaction != (**next).transaction)
-            return is_split ? (**entry).position : position;
-        is_split = true;
+        if ((**entry).transaction != transaction) return (**entry).position;
     }
-    return is_split ? Position(0) : position;
+    return Position(0);
 }
 
 }  // namespace braid

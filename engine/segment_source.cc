@@ -396,7 +396,10 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
     while (!offsets.empty() && window.items().size() < frames && !is_past_end()) {
         const char* reason = verify_in_piece(**file, piece, offsets.back());
         const FrameView frame = frame_in_piece(**file, piece, offsets.back());
-        if (reason != nullptr || !is_ours(frame)) break;  // is told when it is looked for
+        if (reason == nullptr && !is_ours(frame)) reason = "the frame isn't what it just was";
+        if (reason != nullptr && window.items().empty())
+            return damaged(**file, piece.offset + offsets.back(), reason);
+        if (reason != nullptr) break;  // is told when it is looked for
         window.add(frame, &segment_, (*file)->stored.pin);
         next_ = frame.first_sequence() - 1;
         offsets.pop_back();

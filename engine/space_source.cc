@@ -117,7 +117,10 @@ bool SpaceSource::skip_gap(const PackState* pack) {
     if (next_ > storage_.trimmed_through()) return false;
     const auto& packs = storage_.packs();
     if (!backward_) {
-        next_ = pack == nullptr ? storage_.drained() + 1 : pack->info.first_position;
+        // Beyond the end a space may come to be of which something is trimmed: that is told.
+        next_ =
+            std::min(pack == nullptr ? Position(storage_.drained() + 1) : pack->info.first_position,
+                     Position(end_ + 1));
         return true;
     }
     const PackState* end = pack == nullptr ? packs.data() + packs.size() : pack;

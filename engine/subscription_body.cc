@@ -26,6 +26,7 @@ SubscriptionBody::SubscriptionBody(std::shared_ptr<const Engine> engine, std::st
         reader_ = engine_->read_segment(space_, *segment_, live);
     else
         reader_ = engine_->read_spaces({{SpaceCursor{space_, 0}}}, live);
+    reader_->leave_bodies();
 }
 
 SubscriptionBody::~SubscriptionBody() {

@@ -279,4 +279,32 @@ TEST_CASE("R-12 where reading begins late in a segment, what lies before isn't r
     });
 }
 
+TEST_CASE("R-21 half a transaction stays none when the rest of it is trimmed") {
+    StoreFixture store;
+    must_append(*store, "sp", "s1", 1, 3);  // positions 1 to 3
+    auto transaction = store->begin();
+    transaction.append("sp", "s1", "4");
+    transaction.append("sp", "s1", "5");
+    transaction.append("sp", "s2", "6");
+    must(transaction.commit());
+    must_append(*store, "sp", "s3", 1, 1);  // position 7
+    const auto as_of = [&](Position position) {
+        return sequences(entries(store->read_segment("sp", "s1", {.as_of = position})));
+    };
+    const auto check = [&] {
+        CHECK(as_of(3) == numbers(1, 3));
+        CHECK(as_of(4) == numbers(1, 3));
+        CHECK(as_of(5) == numbers(1, 3));
+        CHECK(as_of(6) == numbers(1, 5));
+        CHECK(as_of(7) == numbers(1, 5));
+    };
+    check();
+    must(store->trim("sp", "s2", 1));
+    check();
+    must(store->trim("sp", "s3", 1));  // nothing is left behind it
+    check();
+    must(store->drain());
+    check();
+}
+
 }  // namespace braid::test

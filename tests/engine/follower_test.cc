@@ -333,4 +333,50 @@ TEST_CASE("concurrent: a call for a follower comes once, and not after it was ca
     follower.cancel_call(call);
 }
 
+TEST_CASE("a follower is called where history is left that it hasn't looked at") {
+    for (const bool drained : {false, true}) {
+        CAPTURE(drained);
+        StoreFixture store;
+        for (std::uint64_t i = 1; i <= 10; ++i) must_append(*store, "sp", "a", i, i);
+        if (drained) must(store->drain());
+        auto of_segment = store->follow_segment("sp", "a");
+        auto of_space = store->follow_space("sp");
+        for (Follower* follower : {&of_segment, &of_space}) {
+            std::uint64_t got = 0;
+            while (got < 10) {
+                // A batch ends with what was looked at at once.
+                const Result<Batch>* batch = follower->next_batch(256, 0ns);
+                REQUIRE(batch != nullptr);
+                got += (**batch).entries.size();
+                std::atomic<bool> called = false;
+                const std::uint64_t call = must(follower->call_when_ready([&] { called = true; }));
+                for (int i = 0; i < 500 && !called && got < 10; ++i)
+                    std::this_thread::sleep_for(10ms);
+                CHECK((called || got == 10));
+                follower->cancel_call(call);
+            }
+        }
+    }
+}
+
+TEST_CASE("a follower of what comes to be and is trimmed before it looks is told so") {
+    StoreFixture store;
+    must_append(*store, "other", "a", 1, 100);
+    must(store->drain());
+    must(store->trim("other", "a", 100));
+    auto of_space = store->follow_space("sp");
+    auto of_segment = store->follow_segment("sp", "a");
+    CHECK(of_segment.try_next() == nullptr);
+    for (std::uint64_t i = 1; i <= 100; ++i) must_append(*store, "sp", "a", i, i);
+    must(store->drain());
+    must(store->trim("sp", "a", 100));
+    must_append(*store, "other", "a", 101, 101);
+    for (Follower* follower : {&of_space, &of_segment}) {
+        const Result<Entry>* next = follower->try_next();
+        REQUIRE(next != nullptr);
+        REQUIRE_FALSE(*next);
+        CHECK(next->error().code() == Errc::trimmed);
+    }
+}
+
 }  // namespace braid::test

@@ -31,7 +31,10 @@ std::uint64_t stored_bytes(const std::string& directory) {
     std::uint64_t bytes = 0;
     for (const auto& file : std::filesystem::directory_iterator(directory)) {
         const std::string name = file.path().filename().string();
-        if (name.starts_with("pack-") || name.starts_with("segment-")) bytes += file.file_size();
+        if (!name.starts_with("pack-") && !name.starts_with("segment-")) continue;
+        std::error_code gone;  // packs are gathered all the while
+        const std::uint64_t size = file.file_size(gone);
+        if (!gone) bytes += size;
     }
     return bytes;
 }
