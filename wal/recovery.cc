@@ -236,6 +236,7 @@ Result<void> Scanner::replay_closed_file(const Found& file, const Close& close) 
     count(file, run.batches.empty() ? 0 : run.batches.back().batch.last_transaction);
     end_chain(file, run.end, run.next_batch, run.last_checksum);
     scan_.slots[file.slot_index].newest = false;
+    scan_.slots[file.slot_index].needed = true;  // the next file doesn't stand alone
     return {};
 }
 
