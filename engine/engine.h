@@ -113,7 +113,6 @@ public:
     /// The end of the last transaction that lies at or before the position; of what is trimmed
     /// nobody knows.
     [[nodiscard]] Result<Position> transaction_end(Position position) const;
-    [[nodiscard]] Result<bool> goes_beyond(TransactionNumber transaction, Position position) const;
     [[nodiscard]] const segment::Pinned& pinned() const noexcept { return *pinned_; }
     [[nodiscard]] const SegmentTable& table() const noexcept { return *table_; }
     /// Of a store that is open read-only, where what is stored isn't what it was: looks what a

@@ -4,6 +4,23 @@
 #include "engine/engine.h"
 
 namespace braid {
+namespace {
+
+/// Whether a transaction has entries beyond the position, as far as they are left.
+Result<bool> goes_beyond(const Engine& engine, TransactionNumber transaction, Position position) {
+    EntryBounds bounds;
+    bounds.after = position;
+    bounds.limit = 1;
+    bounds.on_trimmed = OnTrimmed::skip;
+    const auto beyond = engine.read_spaces(std::nullopt, bounds);
+    beyond->leave_bodies();
+    const Result<Entry>* next = beyond->next();
+    if (next == nullptr) return false;
+    if (!*next) return next->error();
+    return (**next).transaction == transaction;
+}
+
+}  // namespace
 
 /// By halves, and before that in steps that double from the end on, near which cursors stand.
 Result<Sequence> Engine::first_sequence_where(const SegmentState& segment,
@@ -53,20 +70,6 @@ Result<Position> Engine::first_position_where(const SpaceSource::Choice& choice,
     return low;
 }
 
-/// Whether a transaction has entries beyond the position, as far as they are left.
-Result<bool> Engine::goes_beyond(TransactionNumber transaction, Position position) const {
-    EntryBounds bounds;
-    bounds.after = position;
-    bounds.limit = 1;
-    bounds.on_trimmed = OnTrimmed::skip;
-    const auto beyond = read_spaces(std::nullopt, bounds);
-    beyond->leave_bodies();
-    const Result<Entry>* next = beyond->next();
-    if (next == nullptr) return false;
-    if (!*next) return next->error();
-    return (**next).transaction == transaction;
-}
-
 /// The entry at the position tells by its frame whether its transaction ends there; where it is
 /// trimmed, what is left around it has to do.
 Result<Position> Engine::transaction_end(Position position) const {
@@ -81,7 +84,7 @@ Result<Position> Engine::transaction_end(Position position) const {
     if (!*last) return last->error();
     const TransactionNumber transaction = (**last).transaction;
     const auto is_split = (**last).position == position ? Result<bool>(!back->ends_transaction())
-                                                        : goes_beyond(transaction, position);
+                                                        : goes_beyond(*this, transaction, position);
     if (!is_split) return is_split.error();
     if (!*is_split) return position;
     while (const Result<Entry>* entry = back->next()) {

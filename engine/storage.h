@@ -209,6 +209,7 @@ public:
                                                   const index::OrderSection& section) {
         return files.view({0, pack.info.number}, section.offset, section.bytes);
     }
+
     /// The same as `order` from the frames, whatever the section holds.
     [[nodiscard]] Result<std::vector<index::OrderEntry>> rebuild_order(
         const PackState& pack, const std::function<bool(SegmentId)>& is_of_space);

@@ -17,7 +17,7 @@ struct LogSlot {
     std::uint64_t number = 0;    ///< from its header; 0 for one never begun
     /// Through the last batch that counts; where it is at or below the catalog's, the slot is free.
     std::uint64_t last_transaction = 0;
-    bool needed = false;  ///< holds transactions beyond the catalog's
+    bool needed = false;  ///< holds transactions beyond the catalog's, or a later file leans on it
     /// Its header has to stay until the next opening's file is begun: that one closes it.
     bool newest = false;
 };

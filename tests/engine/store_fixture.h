@@ -90,7 +90,7 @@ struct FullStore {
 /// Runs `body` on fresh stores, one for each of `all_sizes`.
 void with_every_size(const std::function<void(StoreFixture&)>& body);
 /// Runs `check` on what `fill` has written while it is in tails (as far as the sizes let it), after
-/// a drain, and after a reopening; for all sizes.
+/// a drain, after a reopening, and behind a gathering; for all sizes.
 void in_every_state(const std::function<void(Store&)>& fill,
                     const std::function<void(Store&)>& check);
 
