@@ -177,8 +177,7 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         if (!passed && !holds(frame, next)) break;  // what comes next is in a piece
         index_ += backward_ ? -1 : 1;
         if (passed) continue;
-        window.add(frame, &segment_, here->pin);
-        next = backward_ ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
+        window.add_next(frame, &segment_, here->pin, next, backward_);
         if (backward_ ? next < last : next > last) break;
     }
     if (window.items().empty()) return missing_from_packs();

@@ -87,6 +87,7 @@ private:
         std::uint64_t offset = 0;
         bool truncate = false;
         std::vector<std::byte> bytes{};
+        segment::FrameJoiner joiner{};  ///< of a piece: what comes behind `bytes`
         std::uint64_t submitted = 0;
         std::unique_ptr<io::File> file{};  ///< while it is being written
     };
@@ -107,6 +108,7 @@ private:
     void reserve_outputs(std::size_t pack_header_bytes);
     void build();
     void build_frame(const segment::TailNode& node, Work& work);
+    std::uint64_t add_to_piece(Output& output, segment::FrameView frame);
     void finish_piece(Work& work);
     void note_names();
     void count_bodies();

@@ -170,10 +170,7 @@ void Drain::build_frame(const segment::TailNode& node, Work& work) {
         }
     } else {
         segment::Piece& piece = record_.pieces[work.piece - 1];
-        auto& bytes = outputs_[work.piece_output].bytes;
-        entry.offset = outputs_[work.piece_output].offset + bytes.size();
-        const Bytes padded(frame.data(), frame.padded_length());
-        bytes.insert(bytes.end(), padded.begin(), padded.end());
+        entry.offset = add_to_piece(outputs_[work.piece_output], frame);
         if (piece.first_sequence == 0) {
             piece.first_sequence = frame.first_sequence();
             piece.first_position = frame.first_position();
@@ -182,7 +179,6 @@ void Drain::build_frame(const segment::TailNode& node, Work& work) {
         piece.last_sequence = frame.last_sequence();
         piece.last_position = frame.last_position();
         piece.last_timestamp = frame.timestamp();
-        piece.frames_bytes += padded.size();
     }
     update.last_sequence = frame.last_sequence();
     update.last_position = frame.last_position();
@@ -190,9 +186,27 @@ void Drain::build_frame(const segment::TailNode& node, Work& work) {
     order_.add(work.space, entry);
 }
 
+/// Returns where the frame is in the file, by itself or in a joined one that is still to be made.
+std::uint64_t Drain::add_to_piece(Output& output, segment::FrameView frame) {
+    // What was damaged in memory must not get a new checksum.
+    const bool is_joinable = segment::FrameJoiner::is_small(frame) &&
+                             segment::verify_frame(frame, target_.store_seed) == nullptr;
+    if (!is_joinable || !output.joiner.takes(frame))
+        output.joiner.finish(output.bytes, target_.store_seed);
+    const std::uint64_t offset = output.offset + output.bytes.size();
+    const Bytes padded(frame.data(), frame.padded_length());
+    if (is_joinable)
+        output.joiner.add(frame);
+    else
+        output.bytes.insert(output.bytes.end(), padded.begin(), padded.end());
+    return offset;
+}
+
 void Drain::finish_piece(Work& work) {
     segment::Piece& piece = record_.pieces[work.piece - 1];
     Output& output = outputs_[work.piece_output];
+    output.joiner.finish(output.bytes, target_.store_seed);
+    piece.frames_bytes = output.offset + output.bytes.size() - piece.offset;
     const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
     auto index = index::SparseIndex::build(piece, frames, output.name);
     BRAID_CHECK(index.has_value(), "a piece just built has no index: {}", index.error().message());

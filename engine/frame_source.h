@@ -32,13 +32,15 @@ class Window {
 public:
     struct Item {
         Item(segment::FrameView item_frame, SegmentState* of, std::uint32_t in,
-             std::uint32_t records_gone) noexcept
-            : frame(item_frame), segment(of), pin(in), gone(records_gone) {}
+             std::uint32_t first_record, std::uint32_t end_record) noexcept
+            : frame(item_frame), segment(of), pin(in), begin(first_record), end(end_record) {}
 
         segment::FrameView frame;
         SegmentState* segment;
         std::uint32_t pin;
-        std::uint32_t gone;  ///< so many records at its beginning are trimmed or not wanted
+        /// Which of its records are meant: none before are left, wanted, or at positions in a row.
+        std::uint32_t begin;
+        std::uint32_t end;  ///< no more than there are
     };
 
     void clear() noexcept {
@@ -62,16 +64,32 @@ public:
     /// The same in memory of this number.
     void add_in(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
                 Position after) {
-        const bool is_whole = after == 0 && segment->trimmed == 0;
+        add_records(pin, frame, segment, after, 0, frame.count());
+    }
+    /// The same of some of the frame's records.
+    void add_records(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
+                     Position after, std::uint32_t begin, std::uint32_t end) {
+        if (after != 0 || segment->trimmed != 0)
+            begin = std::clamp(gone_of(frame, segment->trimmed, after), begin, end);
         // Made where it stays: what is copied there waits for what was just written.
-        items_.emplace_back(frame, segment, pin,
-                            is_whole ? 0 : gone_of(frame, segment->trimmed, after));
+        items_.emplace_back(frame, segment, pin, begin, end);
     }
     /// The same, and its memory unless that is the last one's.
     void add(segment::FrameView frame, SegmentState* segment,
-             const std::shared_ptr<const void>& memory, Position after = 0) {
+             const std::shared_ptr<const void>& memory, Position after) {
         if (pins_.empty() || pins_.back() != memory) pin(memory);
         add(frame, segment, after);
+    }
+    /// A frame that holds the sequence `next` of a segment: its records from there on, or backward
+    /// up to there, since the others may have been given when they were in frames of their own.
+    /// `next` moves on. Its memory is pinned unless that is the last one's.
+    void add_next(segment::FrameView frame, SegmentState* segment,
+                  const std::shared_ptr<const void>& memory, Sequence& next, bool backward) {
+        if (pins_.empty() || pins_.back() != memory) pin(memory);
+        const auto index = static_cast<std::uint32_t>(next - frame.first_sequence());
+        add_records(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, 0,
+                    backward ? 0 : index, backward ? index + 1 : frame.count());
+        next = backward ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
     }
 
     /// Few are within the window itself, so that a get needs no memory for them.
@@ -84,12 +102,11 @@ public:
 private:
     static std::uint32_t gone_of(segment::FrameView frame, Sequence trimmed,
                                  Position after) noexcept {
-        const auto through = [](std::uint64_t first, std::uint64_t last) {
-            return last < first ? 0 : last - first + 1;
-        };
-        return static_cast<std::uint32_t>(std::min<std::uint64_t>(
-            frame.count(), std::max(through(frame.first_sequence().value, trimmed.value),
-                                    through(frame.first_position().value, after.value))));
+        const Sequence first = frame.first_sequence();
+        const std::uint64_t gone = trimmed < first ? 0 : trimmed - first + 1;
+        return std::max(
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(frame.count(), gone)),
+            frame.count_through(after));
     }
 
     Items items_;

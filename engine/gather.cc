@@ -261,6 +261,7 @@ Result<void> Gather::copy() {
         if (auto copied = copy_next(); !copied) return copied;
         if (offset() / step_bytes != written_ / step_bytes) return write_out(false);
     }
+    finish_extent();
     gathered_.info.extents_end = offset();
     out_.resize(out_.size() + (io::whole_blocks(offset()) - offset()));
     gathered_.pack.directory_entries = directory_.entries();
@@ -279,12 +280,8 @@ Result<void> Gather::copy_next() {
     GatherSource& source = *sources_[heap_.back()];
     const auto extent = source.extent();
     if (!extent) return extent.error();
-    const segment::FrameView frame(extent->data() + segment::extent_header_bytes);
     const GatherSource::Key key = source.key();
-    source.moved_to(offset());
-    directory_.add(frame.segment(), frame.first_sequence(), frame.count(), offset());
-    copied_records_ += frame.count();
-    out_.insert(out_.end(), extent->begin(), extent->end());
+    source.moved_to(add(*extent));
     if (auto next = source.next(); !next) return next;
     if (source.is_at_end())
         heap_.pop_back();
@@ -296,6 +293,32 @@ Result<void> Gather::copy_next() {
                                  "{}",
                                  key.second, key.first));
     return {};
+}
+
+/// Returns where the extent is from now on. Of those that are joined the first one's links stay: they
+/// lead to what is before all of them.
+std::uint64_t Gather::add(Bytes extent) {
+    const Bytes frame_bytes = extent.subspan(segment::extent_header_bytes);
+    const segment::FrameView frame(frame_bytes.data());
+    copied_records_ += frame.count();
+    if (!joiner_.takes(frame)) {
+        finish_extent();
+        extent_offset_ = offset();
+        out_.insert(out_.end(), extent.begin(), extent.begin() + segment::extent_header_bytes);
+    }
+    if (segment::FrameJoiner::is_small(frame)) {
+        joiner_.add(frame);
+    } else {
+        out_.insert(out_.end(), frame_bytes.begin(), frame_bytes.end());
+        directory_.add(frame.segment(), frame.first_sequence(), frame.count(), extent_offset_);
+    }
+    return extent_offset_;
+}
+
+void Gather::finish_extent() {
+    if (joiner_.is_empty()) return;
+    directory_.add(joiner_.segment(), joiner_.first_sequence(), joiner_.count(), extent_offset_);
+    joiner_.finish(out_, target_.store_seed);
 }
 
 /// Writes the directory, and then looks which spaces' sections there are.
@@ -484,6 +507,7 @@ void Gather::forget() noexcept {
     out_.clear();
     written_ = synced_ = 0;
     directory_ = {};
+    joiner_ = {};
     directory_bytes_ = {};
     directory_written_ = 0;
     copied_records_ = ordered_records_ = 0;

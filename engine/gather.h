@@ -10,6 +10,7 @@
 #include "engine/gather_policy.h"
 #include "engine/gather_source.h"
 #include "index/pack_directory.h"
+#include "segment/frame_joiner.h"
 
 namespace braid {
 
@@ -35,8 +36,8 @@ struct GatherTarget {
     Storage& storage;
 };
 
-/// Writes the extents of neighbouring packs into one, in order of segment and sequence, with a
-/// directory and the merged space order, step by step (ARCHITECTURE.md, "Gathering"). Owns no
+/// Writes the extents of neighbouring packs into one, in order of segment and sequence, small ones
+/// joined, with a directory and the merged space order, step by step (ARCHITECTURE.md, "Gathering"). Owns no
 /// thread; whoever holds the drain's role calls `step`, with no drain under way. Blocks only for
 /// its own reads and writes.
 class Gather {
@@ -77,6 +78,8 @@ private:
     [[nodiscard]] Result<void> begin_copy();
     [[nodiscard]] Result<void> copy();
     [[nodiscard]] Result<void> copy_next();
+    std::uint64_t add(Bytes extent);
+    void finish_extent();
     [[nodiscard]] Result<void> begin_order();
     [[nodiscard]] Result<void> add_order();
     struct Part;
@@ -118,6 +121,8 @@ private:
     index::DirectoryBuilder directory_;
     std::vector<std::byte> directory_bytes_;
     std::size_t directory_written_ = 0;
+    segment::FrameJoiner joiner_;      // the frame that comes behind `out_`
+    std::uint64_t extent_offset_ = 0;  // of the last extent
     std::uint64_t copied_records_ = 0;
     std::uint64_t ordered_records_ = 0;  // of those, in the space order
     std::vector<Part> parts_;            // by space, then as the packs stand

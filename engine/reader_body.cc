@@ -83,13 +83,13 @@ bool ReaderBody::fail(Error error) {
 inline bool ReaderBody::enter_whole_frame() {
     if (!is_window_within_ || item_ == window_.items().size()) return false;
     const Window::Item& item = window_.items()[item_];
-    const std::uint32_t count = item.frame.count();
-    if (item.gone != 0 || count > bounds_.limit - granted_) return false;
+    const std::uint32_t count = item.end - item.begin;
+    if (count > bounds_.limit - granted_) return false;
     ++item_;
     fetch_ahead();
     frame_ = item.frame;
-    steps_.at = 0;
-    steps_.stop = count;
+    steps_.at = item.begin;
+    steps_.stop = item.end;
     granted_ += count;
     show_frame(item);
     return true;
@@ -100,12 +100,11 @@ bool ReaderBody::enter_frame() {
     const Window::Item& item = window_.items()[item_++];
     fetch_ahead();
     frame_ = item.frame;
-    steps_.at = bounds_.backward ? frame_.count() - 1 : 0;
+    steps_.at = bounds_.backward ? item.end - 1 : item.begin;
     steps_.stop = steps_.at;
     is_cut_ = false;
-    const Timestamp timestamp = frame_.timestamp();
-    if (timestamp < bounds_.from_time) return !bounds_.backward;
-    if (timestamp > bounds_.to_time) return bounds_.backward;
+    if (frame_.last_timestamp() < bounds_.from_time) return !bounds_.backward;
+    if (frame_.timestamp() > bounds_.to_time) return bounds_.backward;
     show_frame(item);
     clip();
     return true;
@@ -125,8 +124,11 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
     if (steps_.is_plain) {
         steps_.first_sequence = frame_.first_sequence();
         steps_.first_position = frame_.first_position();
+        steps_.first_timestamp = frame_.timestamp();
+        steps_.first_transaction = frame_.transaction();
         steps_.ends = frame_.body().data();
-        steps_.records = steps_.ends + frame_.ends_bytes();
+        steps_.numbers = frame_.is_joined() ? steps_.ends + frame_.ends_bytes() : nullptr;
+        steps_.records = steps_.ends + frame_.index_bytes();
     }
     if (segment_ != item.segment) name_segment(*item.segment);
     entry.timestamp = frame_.timestamp();
@@ -141,21 +143,22 @@ void ReaderBody::name_segment(SegmentState& segment) {
     current_->segment = segment.name();
 }
 
+/// Of the records that the window's item means, those within the bounds.
 void ReaderBody::clip() {
     const Window::Item& item = window_.items()[item_ - 1];
-    const Position position = frame_.first_position();
     const Sequence sequence = frame_.first_sequence();
-    const std::uint64_t count = frame_.count();
     // How many records at the beginning lie before the bounds, and how many do not lie behind them.
-    const auto before = [](std::uint64_t first, std::uint64_t wanted) {
-        return first < wanted ? wanted - first : 0;
+    const auto before = [&](Sequence wanted) {
+        return sequence < wanted ? wanted - sequence : 0;
     };
-    const std::uint64_t low = std::max(before(position.value, bounds_.after.value + 1),
-                                       before(sequence.value, bounds_.from.value));
-    const std::uint64_t high =
-        std::min({count, before(position.value, end_.value + 1),
-                  bounds_.to == no_limit ? count : before(sequence.value, bounds_.to.value + 1)});
-    const std::uint64_t gone = std::max<std::uint64_t>(low, item.gone);
+    std::uint64_t low = std::max<std::uint64_t>(before(bounds_.from),
+                                                frame_.count_through(bounds_.after));
+    std::uint64_t high = std::min<std::uint64_t>(item.end, frame_.count_through(end_));
+    if (bounds_.to != no_limit) high = std::min(high, before(bounds_.to + 1));
+    if (bounds_.from_time != 0)
+        low = std::max<std::uint64_t>(low, frame_.count_through(bounds_.from_time - 1));
+    high = std::min<std::uint64_t>(high, frame_.count_through(bounds_.to_time));
+    const std::uint64_t gone = std::max<std::uint64_t>(low, item.begin);
     const std::uint64_t room = bounds_.limit - granted_;
     std::uint64_t taken = 0;
     if (bounds_.backward) {
@@ -163,12 +166,13 @@ void ReaderBody::clip() {
         taken = std::min(room, top - std::min(gone, top));
         steps_.at = static_cast<std::uint32_t>(top) - 1;
         steps_.stop = steps_.at - static_cast<std::uint32_t>(taken);
-        is_cut_ = low > 0;
+        is_cut_ = low > item.begin;
     } else {
-        steps_.at = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, steps_.at, count));
+        steps_.at =
+            static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, steps_.at, item.end));
         taken = std::min(room, std::max<std::uint64_t>(high, steps_.at) - steps_.at);
         steps_.stop = steps_.at + static_cast<std::uint32_t>(taken);
-        is_cut_ = high < count;
+        is_cut_ = high < item.end;
     }
     granted_ += taken;
 }
@@ -190,7 +194,7 @@ Bytes ReaderBody::lend(Bytes record) {
     } catch (const std::bad_alloc&) {
         fail(out_of_memory());
         // It counted as seen when it was found.
-        if (!bounds_.backward) seen_ = std::min(seen_, frame_.first_position() + steps_.at - 1);
+        if (!bounds_.backward) seen_ = std::min(seen_, frame_.position(steps_.at) - 1);
         throw;
     }
 }
@@ -202,7 +206,11 @@ inline void ReaderBody::deliver() noexcept(!poisons_views) {
     steps_.at = index + step_;
     Entry& entry = *current_;
     entry.sequence = frame_.first_sequence() + index;
-    entry.position = frame_.first_position() + index;
+    entry.position = frame_.position(index);
+    if (frame_.is_joined()) {
+        entry.timestamp = frame_.timestamp(index);
+        entry.transaction = frame_.transaction(index);
+    }
     if (has_metadata_)
         split(entry, record);
     else
@@ -295,7 +303,7 @@ bool ReaderBody::find_record() {
         }
     }
     // Backward, the first record of a frame is the highest.
-    seen_ = std::max(seen_, frame_.first_position() + steps_.at);
+    seen_ = std::max(seen_, frame_.position(steps_.at));
     return true;
 }
 

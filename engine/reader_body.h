@@ -58,7 +58,8 @@ public:
     void leave_bodies() noexcept { wants_bodies_ = false; }
     /// Whether the entry given last is the last one of its transaction.
     [[nodiscard]] bool ends_transaction() const noexcept {
-        return frame_.ends_transaction() && frame_.last_position() == current_->position;
+        return frame_.ends_transaction(
+            static_cast<std::uint32_t>(current_->sequence - frame_.first_sequence()));
     }
     /// The next entry up to the end as it stood, nullptr at the end.
     const Result<Entry>* next();

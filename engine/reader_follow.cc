@@ -33,7 +33,8 @@ const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
 
 Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
     const auto* segment = std::get_if<SegmentSource>(&source_);
-    const bool is_waiting = steps_.at == steps_.stop && item_ == window_.items().size() && !failed_;
+    const bool is_waiting =
+        steps_.at == steps_.stop && !is_cut_ && item_ == window_.items().size() && !failed_;
     const Position beyond = is_waiting ? std::max(looked_through_, last_seen()) : Position(0);
     return engine_->notifier().add(
         {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},

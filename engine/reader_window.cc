@@ -59,12 +59,17 @@ Result<void> ReaderBody::next_window() {
 /// limit.
 bool ReaderBody::is_window_within() const noexcept {
     if (bounds_.backward || window_.items().empty()) return false;
-    const segment::FrameView first = window_.items().front().frame;
-    const segment::FrameView last = window_.items().back().frame;
-    return first.first_position() > bounds_.after && first.first_sequence() >= bounds_.from &&
-           first.timestamp() >= bounds_.from_time && last.last_position() <= end_ &&
-           (bounds_.to == no_limit || last.last_sequence() <= bounds_.to) &&
-           last.timestamp() <= bounds_.to_time;
+    const Window::Item& front = window_.items().front();
+    const Window::Item& back = window_.items().back();
+    if (front.begin == front.end || back.begin == back.end) return false;
+    const segment::FrameView first = front.frame;
+    const segment::FrameView last = back.frame;
+    const std::uint32_t end = back.end - 1;
+    return first.position(front.begin) > bounds_.after &&
+           first.first_sequence() + front.begin >= bounds_.from &&
+           first.timestamp(front.begin) >= bounds_.from_time && last.position(end) <= end_ &&
+           (bounds_.to == no_limit || last.first_sequence() + end <= bounds_.to) &&
+           last.timestamp(end) <= bounds_.to_time;
 }
 
 Result<void> ReaderBody::fill_window(FrameSource& from) {

@@ -141,7 +141,7 @@ bool SegmentSource::take_from_even_tail(Window& window, const TailNode& visible,
     const FrameView frame(at);
     if (!is_ours(frame)) return false;
     fetch_record({at, distance}, frame.count(), next_ - frame.first_sequence());
-    window.add(frame, &segment_, chunk->shared_from_this());
+    window.add(frame, &segment_, chunk->shared_from_this(), 0);
     before_next_ = nullptr;
     next_ = frame.last_sequence() + 1;
     return true;
@@ -367,9 +367,7 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
         return damaged(file, piece.offset + *found, reason);
     const FrameView frame = frame_in_piece(file, piece, *found);
     if (!is_ours(frame)) return missing(file.id.name());
-    window.pin(file.stored.pin);
-    window.add(frame, &segment_);
-    next_ = frame.last_sequence() + 1;
+    window.add_next(frame, &segment_, file.stored.pin, next_, false);
     piece_offset_ = add_row(window, frames, file, piece.offset + *found + frame.padded_length(),
                             piece.offset + piece.frames_bytes) -
                     piece.offset;
@@ -400,8 +398,7 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
         if (reason != nullptr && window.items().empty())
             return damaged(**file, piece.offset + offsets.back(), reason);
         if (reason != nullptr) break;  // is told when it is looked for
-        window.add(frame, &segment_, (*file)->stored.pin);
-        next_ = frame.first_sequence() - 1;
+        window.add_next(frame, &segment_, (*file)->stored.pin, next_, true);
         offsets.pop_back();
     }
     return {};
@@ -412,8 +409,7 @@ Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames, 
     while (!careful_ && window.items().size() < frames && !is_past_end() && next_ <= drained) {
         const ExtentChain::Extent extent = chain_.find(next_);
         if (extent.file == nullptr) break;  // what comes next is in a piece, or it is damaged
-        window.add(extent.frame, &segment_, extent.file->stored.pin);
-        next_ = backward_ ? extent.frame.first_sequence() - 1 : extent.frame.last_sequence() + 1;
+        window.add_next(extent.frame, &segment_, extent.file->stored.pin, next_, backward_);
         if (!backward_ && extent.behind != 0)
             chain_.go_on_at(add_row(window, frames, *extent.file, extent.behind, extent.end));
     }

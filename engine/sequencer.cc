@@ -269,6 +269,7 @@ bool Sequencer::follows(TransactionNumber transaction) {
 
 const char* Sequencer::replay_frame(segment::FrameView frame) {
     if (const char* reason = segment::verify_frame(frame, store_seed_)) return reason;
+    if (frame.is_joined()) return "a frame of several transactions";
     SegmentState* state = table_.find(frame.segment());
     if (state == nullptr) return "a frame of a segment that was never named";
     if (frame.first_position() != position_ + 1) return "a position out of order";

@@ -330,11 +330,27 @@ inline FrameView SpaceSource::frame_of(const index::OrderEntry& entry, Source& s
         problem = file.walk.verify(frame, offset, store_seed_);
         if (problem != nullptr) return {};
     }
-    problem = "the frame isn't the one that the space order speaks of";
-    if (frame.first_position() != entry.first_position || frame.count() != entry.records) return {};
     problem = nullptr;
     return frame;
 }
+
+namespace {
+
+/// The first of the frame's records that an entry speaks of; its count if they aren't the frame's.
+std::uint32_t first_record(const index::OrderEntry& entry, FrameView frame) noexcept {
+    const std::uint32_t count = frame.count();
+    if (!frame.is_joined())
+        return frame.first_position() == entry.first_position && count == entry.records ? 0 : count;
+    const std::uint32_t begin = frame.count_through(entry.first_position - 1);
+    if (entry.records > count - begin) return count;
+    const std::uint32_t last = begin + entry.records - 1;
+    return frame.position(begin) == entry.first_position &&
+                   frame.position(last) == entry.first_position + (entry.records - 1)
+               ? begin
+               : count;
+}
+
+}  // namespace
 
 inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEntry& entry,
                                            Source& source) {
@@ -344,14 +360,24 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
     const char* problem = nullptr;
     const FrameView frame = frame_of(entry, source, problem);
     if (problem != nullptr) return problem;
+    std::uint32_t begin = first_record(entry, frame);
+    if (begin == frame.count()) return "the frame isn't the one that the space order speaks of";
+    std::uint32_t end = begin + entry.records;
+    // Some may have been given when they were in frames of their own.
+    if (backward_)
+        end = begin + static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                          entry.records, next_ - entry.first_position + 1));
+    else if (next_ > entry.first_position)
+        begin += static_cast<std::uint32_t>(next_ - entry.first_position);
     if (segment_ == nullptr || segment_->id != frame.segment())
         segment_ = table_.find(frame.segment());
     if (segment_ == nullptr) return "a frame of a segment that was never named";
     const Wanted* one = wanted(segment_->space);
     if (one == nullptr) return "the frame isn't of the space";
-    if (frame.last_sequence() <= segment_->trimmed || !is_wanted(*segment_)) return nullptr;
+    if (frame.first_sequence() + (end - 1) <= segment_->trimmed || !is_wanted(*segment_))
+        return nullptr;
     if (source.loads != source.file->loads) pin(window, source);
-    window.add_in(source.pin, frame, segment_, one->after);
+    window.add_records(source.pin, frame, segment_, one->after, begin, end);
     return nullptr;
 }
 

@@ -418,8 +418,7 @@ Result<std::vector<index::OrderEntry>> Storage::rebuild_order(
     const PackState& pack, const std::function<bool(SegmentId)>& is_of_space) {
     std::vector<index::OrderEntry> entries;
     const auto add = [&](segment::FrameView frame, std::uint32_t source, std::uint64_t offset) {
-        if (is_of_space(frame.segment()))
-            entries.push_back({frame.first_position(), frame.count(), source, offset});
+        if (is_of_space(frame.segment())) index::add_entries(frame, source, offset, entries);
     };
     const std::string name = segment::pack_name(pack.info.number);
     auto extents = files.view({0, pack.info.number}, 0, pack.info.extents_end);

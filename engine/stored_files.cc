@@ -52,22 +52,34 @@ StoredFiles::Kept& StoredFiles::use(FileId id) {
     return kept_.front();
 }
 
+/// A body file is cut when it is left, and that may be between two looks at its size.
+Result<std::unique_ptr<io::Mapping>> StoredFiles::map_whole(io::File& file, FileId id,
+                                                            std::uint64_t least) {
+    auto size = file.size();
+    for (;;) {
+        if (!size) return size.error();
+        if (*size < least) return too_short(id, *size, least);
+        auto mapping = file.map(*size);
+        const auto now = mapping ? size : file.size();
+        if (mapping || (now && *now >= *size)) return mapping;
+        size = now;
+    }
+}
+
 Result<void> StoredFiles::map(Kept& kept, Access access, std::uint64_t least) {
     auto& ours = kept.mapped[static_cast<std::size_t>(access)];
     const auto& other = kept.mapped[1 - static_cast<std::size_t>(access)];
     if (ours != nullptr && ours->mapping->bytes().size() >= least) return {};
     auto file = open(kept.id);
     if (!file) return file.error();
-    auto size = (*file)->size();
-    if (!size) return size.error();
-    if (*size < least) return too_short(kept.id, *size, least);
-    auto mapping = (*file)->map(*size);
+    auto mapping = map_whole(**file, kept.id, least);
     if (!mapping) return mapping.error();
     if (access == Access::random) (*mapping)->expect_random_reads();
     auto mapped = std::make_shared<Mapped>();
     mapped->mapping = std::move(*mapping);
-    const bool same = other != nullptr && other->mapping->bytes().size() == *size;
-    mapped->shared = same ? other->shared : std::make_shared<Shared>(*size);
+    const std::uint64_t size = mapped->mapping->bytes().size();
+    const bool same = other != nullptr && other->mapping->bytes().size() == size;
+    mapped->shared = same ? other->shared : std::make_shared<Shared>(size);
     unmap(kept, access);
     ours = std::move(mapped);
     return {};

@@ -30,8 +30,8 @@ Result<Counts> count_records(SegmentSource& source, const Storage& storage, Sequ
         for (const Window::Item& item : window.items()) {
             const Sequence first = std::max(from, item.frame.first_sequence());
             const Sequence last = std::min(through, item.frame.last_sequence());
-            const Position position =
-                item.frame.first_position() + (last - item.frame.first_sequence());
+            const auto index = static_cast<std::uint32_t>(last - item.frame.first_sequence());
+            const Position position = item.frame.position(index);
             counts.records[storage.pack_at(position)->info.number] += last - first + 1;
             if (item.frame.is_elsewhere())
                 ++counts.bodies[segment::body_reference(item.frame).file];

@@ -28,11 +28,35 @@ static_assert(order_block_bytes_max <= 0xffff);
 static_assert(order_block_bytes_max * segment::frame_records_max <=
               std::numeric_limits<std::uint32_t>::max());
 
+// Whether an entry speaks of the same frame's next records. Only joined frames have several entries,
+// and all of their records can be told in one.
+bool goes_on(const OrderEntry& before, const OrderEntry& entry) {
+    return entry.source == before.source && entry.offset == before.offset &&
+           entry.first_position == before.first_position + before.records &&
+           before.records + entry.records <= segment::frame_records_max;
+}
+
 std::uint64_t block_checksum(Bytes block, std::uint64_t seed) {
     return segment::checksum(block.subspan(sizeof(std::uint64_t)), seed);
 }
 
 }  // namespace
+
+void add_entries(segment::FrameView frame, std::uint32_t source, std::uint64_t offset,
+                 std::vector<OrderEntry>& entries) {
+    if (!frame.is_joined()) {
+        entries.push_back({frame.first_position(), frame.count(), source, offset});
+        return;
+    }
+    const std::size_t begin = entries.size();
+    for (std::uint32_t i = 0; i < frame.count(); ++i) {
+        const OrderEntry record{frame.position(i), 1, source, offset};
+        if (entries.size() != begin && goes_on(entries.back(), record))
+            ++entries.back().records;
+        else
+            entries.push_back(record);
+    }
+}
 
 // Appends blocks to a section, each to `out` when it is full.
 class OrderSectionEncoder::Blocks {
@@ -45,6 +69,27 @@ public:
           previous_(previous) {}
 
     void add(const OrderEntry& entry) {
+        if (next_.records != 0 && goes_on(next_, entry)) {
+            next_.records += entry.records;
+            return;
+        }
+        flush();
+        next_ = entry;
+    }
+
+    void finish() {
+        flush();
+        finish_block();
+    }
+
+    [[nodiscard]] const OrderSection& section() const noexcept { return section_; }
+
+private:
+    void flush() {
+        if (next_.records != 0) put(std::exchange(next_, {}));
+    }
+
+    void put(const OrderEntry& entry) {
         if (entries_ > 0 && used_ + encode(entry) > order_block_bytes_max) finish_block();
         if (entries_ == 0) first_position_ = entry.first_position;
         if (section_.bytes == 0 && entries_ == 0) section_.first_position = entry.first_position;
@@ -81,9 +126,6 @@ public:
         entries_ = records_ = 0;
     }
 
-    [[nodiscard]] const OrderSection& section() const noexcept { return section_; }
-
-private:
     // Writes the entry behind the block's used bytes, where there is room for one more than fits
     // into the block, and returns its length.
     std::size_t encode(const OrderEntry& entry) {
@@ -109,6 +151,7 @@ private:
     std::uint64_t records_ = 0;
     Position first_position_;
     OrderEntry last_;
+    OrderEntry next_;  // to be put, unless it goes on; without records there is none
 };
 
 OrderSectionEncoder::OrderSectionEncoder(std::vector<std::byte>& out, const OrderSection& section,
@@ -122,7 +165,7 @@ void OrderSectionEncoder::add(const OrderEntry& entry) {
 }
 
 OrderSection OrderSectionEncoder::finish() {
-    blocks_->finish_block();
+    blocks_->finish();
     return blocks_->section();
 }
 

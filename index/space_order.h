@@ -37,7 +37,7 @@ static_assert(sizeof(OrderBlockHeader) == 56);
 inline constexpr std::uint32_t order_block_magic = 0x4452424f;  // "OBRD"
 inline constexpr std::size_t order_block_bytes_max = 4096;
 
-/// One frame of a space.
+/// One frame of a space; of a joined frame as many of its records as are at positions in a row.
 struct OrderEntry {
     Position first_position;
     std::uint32_t records = 0;
@@ -45,6 +45,9 @@ struct OrderEntry {
     std::uint64_t offset = 0;  ///< in the source's file, in bytes
     bool operator==(const OrderEntry&) const = default;
 };
+/// Appends those of a frame, a sound one that lies there.
+void add_entries(segment::FrameView frame, std::uint32_t source, std::uint64_t offset,
+                 std::vector<OrderEntry>& entries);
 
 /// Where one space's section of one pack is, as the catalog keeps it.
 struct OrderSection {
@@ -73,7 +76,8 @@ struct OrderTotals {
     std::uint64_t last_checksum = 0;
 };
 
-/// Builds the order of one pack. Entries of one space come in position order.
+/// Builds the order of one pack. Entries of one space come in position order; those that are in a
+/// row of one frame become one.
 class SpaceOrderBuilder {
 public:
     void add(SpaceId space, const OrderEntry& entry);
@@ -98,7 +102,8 @@ private:
     std::map<SpaceId, std::vector<OrderEntry>> spaces_;
 };
 
-/// Encodes one section, entry by entry in position order.
+/// Encodes one section, entry by entry in position order; those that are in a row of one frame
+/// become one.
 class OrderSectionEncoder {
 public:
     /// Appends to `out`, where the section begins. `section` says where that is, what the history

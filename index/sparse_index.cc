@@ -44,7 +44,7 @@ public:
         if (frame.timestamp() < timestamp_) return "a frame out of time";
         sequence_ = frame.last_sequence() + 1;
         position_ = frame.last_position() + 1;
-        timestamp_ = frame.timestamp();
+        timestamp_ = frame.last_timestamp();
         return nullptr;
     }
     [[nodiscard]] bool ends_as(const Piece& piece) const {

@@ -31,7 +31,7 @@ struct FileHeader {
 static_assert(sizeof(FileHeader) == 128);
 
 inline constexpr std::array<char, 8> file_magic = {'B', 'R', 'A', 'I', 'D', '\r', '\n', '\x1a'};
-inline constexpr std::uint16_t format_version = 5;
+inline constexpr std::uint16_t format_version = 6;
 inline constexpr std::size_t file_header_bytes = sizeof(FileHeader);
 
 /// What a file says of itself.

@@ -17,19 +17,24 @@ bool all_zero(Bytes bytes) {
     return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
+int flags_known(ItemType type) {
+    if (type == ItemType::records_joined) return item_flags::has_metadata;
+    return is_frame(type) ? item_flags::known : item_flags::ends_transaction;
+}
+
 // What is wrong with the prefix of an item, or nullptr. `prefix` has 16 bytes behind it.
 const char* prefix_problem(FrameView prefix) {
     const ItemType type = prefix.type();
     const bool frame = is_frame(type);
     if (!is_known(type)) return "unsupported type of item";
     if (prefix.flags() & item_flags::codec_mask) return "unsupported codec";
-    const int flags_known = frame ? item_flags::known : item_flags::ends_transaction;
-    if (prefix.flags() & ~flags_known) return "unsupported flags";
+    if (prefix.flags() & ~flags_known(type)) return "unsupported flags";
     if (frame && prefix.count() == 0) return "a frame of no records";
+    if (prefix.is_joined() && prefix.count() == 1) return "a joined frame of a single record";
     if (!frame && prefix.count() != 0) return "a change with a count of records";
     const std::size_t least =
-        frame ? frame_header_bytes + prefix.ends_bytes() : sizeof(ItemPrefix) + 8;
-    if (prefix.length() < least) return "the length is less than the header and end offsets take";
+        frame ? frame_header_bytes + prefix.index_bytes() : sizeof(ItemPrefix) + 8;
+    if (prefix.length() < least) return "the length is less than the header and the index take";
     if (prefix.length() > item_bytes_max) return "the length is over the limit";
     if (type == ItemType::records_elsewhere &&
         (prefix.count() != 1 || prefix.length() != frame_elsewhere_bytes))
@@ -47,7 +52,22 @@ bool ends_are_sound(FrameView frame) {
         falls |= end < previous;
         previous = end;
     }
-    return !falls && previous == frame.body().size() - frame.ends_bytes();
+    return !falls && previous == frame.body().size() - frame.index_bytes();
+}
+
+// Whether the first record's numbers are the frame's, and the others' rise from them.
+bool joined_numbers_are_sound(FrameView frame) {
+    const std::uint32_t last = frame.count() - 1;
+    if (frame.position(0) != frame.first_position() || frame.timestamp(0) != frame.timestamp() ||
+        frame.transaction(0) != frame.transaction())
+        return false;
+    // Sums that wrap around don't rise either.
+    for (std::uint32_t i = 0; i < last; ++i)
+        if (frame.position(i + 1) <= frame.position(i) ||
+            frame.timestamp(i + 1) < frame.timestamp(i) ||
+            frame.transaction(i + 1) < frame.transaction(i))
+            return false;
+    return true;
 }
 
 }  // namespace
@@ -95,6 +115,8 @@ const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept {
     if (frame.checksum() != expected) return "the checksum does not match";
     if (frame.is_elsewhere()) return reference_problem(body_reference(frame));
     if (frame.count() > 1 && !ends_are_sound(frame)) return "the end offsets are not sound";
+    if (frame.is_joined() && !joined_numbers_are_sound(frame))
+        return "the numbers of the records are not sound";
     if (!frame.has_metadata()) return nullptr;
     for (std::uint32_t i = 0; i < frame.count(); ++i)
         if (!metadata_is_sound(frame.record(i))) return "the metadata of a record is not sound";

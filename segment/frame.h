@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <boost/endian/buffers.hpp>
 #include <boost/endian/conversion.hpp>
@@ -21,6 +22,11 @@ namespace braid::segment {
 ///
 /// checksum = XXH3-64(frame seed, bytes 8..55 of the header ‖ XXH3-64(0, body)): the body is hashed
 /// by whoever builds it, the header when the numbers are known.
+///
+/// A *joined* frame is made of several small ones where they are stored behind each other, in
+/// pieces and gathered packs (segment/frame_joiner.h). Its records are consecutive in sequence
+/// alone: behind the end offsets each has its own position, timestamp and transaction, and the
+/// header has those of the first one.
 struct FrameHeader {
     ItemPrefix prefix;
     boost::endian::little_uint64_buf_t segment;
@@ -33,6 +39,16 @@ static_assert(sizeof(FrameHeader) == 56);
 static_assert(offsetof(FrameHeader, segment) == 16 && offsetof(FrameHeader, transaction) == 48);
 
 inline constexpr std::size_t frame_header_bytes = sizeof(FrameHeader);
+
+/// A record's numbers in a joined frame.
+struct JoinedNumbers {
+    boost::endian::little_uint32_buf_t position;  ///< less the frame's
+    /// Less the frame's, times 2; plus 1 if the record is the last one of its transaction.
+    boost::endian::little_uint32_buf_t transaction;
+    boost::endian::little_uint64_buf_t timestamp;  ///< less the frame's
+};
+static_assert(sizeof(JoinedNumbers) == 16);
+static_assert(offsetof(JoinedNumbers, transaction) == 4 && offsetof(JoinedNumbers, timestamp) == 8);
 /// A body is no longer than this unless it is one larger record.
 inline constexpr std::size_t frame_body_bytes_max = 64 << 10;
 /// What a frame whose record lies elsewhere has in its place (segment/body_reference.h).
@@ -63,7 +79,10 @@ public:
     [[nodiscard]] bool is_elsewhere() const noexcept {
         return type() == ItemType::records_elsewhere;
     }
+    /// Each record has numbers of its own.
+    [[nodiscard]] bool is_joined() const noexcept { return type() == ItemType::records_joined; }
     [[nodiscard]] bool has_metadata() const noexcept { return flags() & item_flags::has_metadata; }
+    /// Of an item of a transaction: it is the last one. In joined frames records tell.
     [[nodiscard]] bool ends_transaction() const noexcept {
         return flags() & item_flags::ends_transaction;
     }
@@ -74,27 +93,53 @@ public:
         return first_sequence() + (count() - 1);
     }
     [[nodiscard]] Position first_position() const noexcept { return load<std::uint64_t>(32); }
-    [[nodiscard]] Position last_position() const noexcept {
-        return first_position() + (count() - 1);
-    }
+    [[nodiscard]] Position last_position() const noexcept { return position(count() - 1); }
+    /// Of the first record; of all unless the frame is joined.
     [[nodiscard]] Timestamp timestamp() const noexcept { return load<std::uint64_t>(40); }
+    [[nodiscard]] Timestamp last_timestamp() const noexcept { return timestamp(count() - 1); }
+    /// As the timestamp.
     [[nodiscard]] TransactionNumber transaction() const noexcept { return load<std::uint64_t>(48); }
+
+    // Of record `index` (0 … count − 1). Of a joined frame the index's bytes must be there.
+    [[nodiscard]] Position position(std::uint32_t index) const noexcept {
+        return first_position() +
+               (is_joined() ? load<std::uint32_t>(numbers_at(index)) : std::uint64_t{index});
+    }
+    [[nodiscard]] Timestamp timestamp(std::uint32_t index) const noexcept {
+        return timestamp() + (is_joined() ? load<std::uint64_t>(numbers_at(index) + 8) : 0);
+    }
+    [[nodiscard]] TransactionNumber transaction(std::uint32_t index) const noexcept {
+        return transaction() + (is_joined() ? load<std::uint32_t>(numbers_at(index) + 4) / 2 : 0);
+    }
+    /// Whether it is the last one of its transaction.
+    [[nodiscard]] bool ends_transaction(std::uint32_t index) const noexcept {
+        return is_joined() ? load<std::uint32_t>(numbers_at(index) + 4) & 1
+                           : ends_transaction() && index == count() - 1;
+    }
+    /// How many records, from the first one on, are at positions up to this one.
+    [[nodiscard]] std::uint32_t count_through(Position position) const noexcept;
+    /// How many have timestamps up to this one.
+    [[nodiscard]] std::uint32_t count_through(Timestamp timestamp) const noexcept;
 
     /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified, and
     /// has its records.
     [[nodiscard]] Bytes record(std::uint32_t index) const noexcept {
         if (count() == 1) return body();
         const std::size_t begin = index == 0 ? 0 : end_offset(index - 1);
-        return {at_ + frame_header_bytes + ends_bytes() + begin, end_offset(index) - begin};
+        return {at_ + frame_header_bytes + index_bytes() + begin, end_offset(index) - begin};
     }
 
-    /// Everything behind the header: end offsets and records.
+    /// Everything behind the header: end offsets, joined numbers and records.
     [[nodiscard]] Bytes body() const noexcept {
         return {at_ + frame_header_bytes, length() - frame_header_bytes};
     }
     /// Bytes of the end offsets.
     [[nodiscard]] std::size_t ends_bytes() const noexcept {
         return count() == 1 ? 0 : sizeof(std::uint16_t) * count();
+    }
+    /// Bytes between the header and the first record.
+    [[nodiscard]] std::size_t index_bytes() const noexcept {
+        return ends_bytes() + (is_joined() ? sizeof(JoinedNumbers) * count() : 0);
     }
     /// Where record `index` ends, counted from the first record's byte. Only with several records.
     [[nodiscard]] std::size_t end_offset(std::uint32_t index) const noexcept {
@@ -107,6 +152,12 @@ public:
     }
 
 private:
+    /// Where a record's JoinedNumbers are.
+    [[nodiscard]] std::size_t numbers_at(std::uint32_t index) const noexcept {
+        return frame_header_bytes + ends_bytes() + sizeof(JoinedNumbers) * index;
+    }
+    template <class Test>
+    [[nodiscard]] std::uint32_t count_while(Test&& is_within) const noexcept;
     template <class T>
     [[nodiscard]] T load(std::size_t offset) const noexcept {
         T value;
@@ -118,6 +169,36 @@ private:
 
     const std::byte* at_ = nullptr;
 };
+
+/// Of records that rise in what is asked, how many fulfil it.
+template <class Test>
+std::uint32_t FrameView::count_while(Test&& is_within) const noexcept {
+    std::uint32_t low = 0;
+    for (std::uint32_t left = count(); left != 0;) {
+        const std::uint32_t half = left / 2;
+        if (is_within(low + half)) {
+            low += half + 1;
+            left -= half + 1;
+        } else {
+            left = half;
+        }
+    }
+    return low;
+}
+
+inline std::uint32_t FrameView::count_through(Position position) const noexcept {
+    const Position first = first_position();
+    if (position < first) return 0;
+    if (!is_joined())
+        return static_cast<std::uint32_t>(std::min<std::uint64_t>(position - first, count() - 1)) +
+               1;
+    return count_while([&](std::uint32_t index) { return this->position(index) <= position; });
+}
+
+inline std::uint32_t FrameView::count_through(Timestamp timestamp) const noexcept {
+    if (!is_joined()) return this->timestamp() <= timestamp ? count() : 0;
+    return count_while([&](std::uint32_t index) { return this->timestamp(index) <= timestamp; });
+}
 
 /// A record taken apart.
 struct RecordView {
@@ -163,7 +244,7 @@ struct Look {
 /// Whether a frame that was verified before has bounds that lie within so many bytes: what a medium
 /// gives back at another time must lead nowhere else.
 [[nodiscard]] inline bool fits(FrameView frame, std::uint64_t bytes) noexcept {
-    const std::size_t body = frame.is_elsewhere() ? body_reference_bytes : frame.ends_bytes();
+    const std::size_t body = frame.is_elsewhere() ? body_reference_bytes : frame.index_bytes();
     return frame.length() >= frame_header_bytes + body && frame.padded_length() <= bytes;
 }
 /// `look` for all but sound frames of records with their padding.
@@ -186,8 +267,8 @@ struct Look {
 [[nodiscard]] bool metadata_is_sound(Bytes record) noexcept;
 
 /// Checks a frame that `look` has found: checksum, then that the end offsets rise and lie within,
-/// and that metadata can be decoded; or that its reference makes sense. Reads nothing behind
-/// `length()`. nullptr if it is sound, else the reason in words.
+/// that joined numbers rise, and that metadata can be decoded; or that its reference makes sense.
+/// Reads nothing behind `length()`. nullptr if it is sound, else the reason in words.
 [[nodiscard]] const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept;
 
 }  // namespace braid::segment

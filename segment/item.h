@@ -22,8 +22,8 @@ static_assert(offsetof(ItemPrefix, length) == 8 && offsetof(ItemPrefix, type) ==
 enum class ItemType : std::uint8_t {
     nothing = 0,
     records = 1,
-    records_of_transactions = 2,  ///< reserved: single appends of one segment put together
-    records_elsewhere = 3,        ///< one record, whose large body lies in a body file
+    records_joined = 2,     ///< of several transactions, each record with its own numbers
+    records_elsewhere = 3,  ///< one record, whose large body lies in a body file
     // Change records. In the log and, without their prefix, in the catalog.
     space_named = 64,
     segment_named = 65,
@@ -44,13 +44,15 @@ enum class ItemType : std::uint8_t {
 
 /// A frame of records, wherever their bytes lie.
 [[nodiscard]] constexpr bool is_frame(ItemType type) noexcept {
-    return type == ItemType::records || type == ItemType::records_elsewhere;
+    return type == ItemType::records || type == ItemType::records_joined ||
+           type == ItemType::records_elsewhere;
 }
 
 /// Whether items of that type exist in this version.
 [[nodiscard]] constexpr bool is_known(ItemType type) noexcept {
     switch (type) {
         case ItemType::records:
+        case ItemType::records_joined:
         case ItemType::records_elsewhere:
         case ItemType::space_named:
         case ItemType::segment_named:

@@ -17,7 +17,11 @@ void dump_record(DumpContext& context, const DumpFile& file, FrameView frame, st
     const segment::RecordView view = segment::split_record(record, frame.has_metadata());
     DumpLine line = context.printer.line(file.name, offset, "record");
     line.number("sequence", (frame.first_sequence() + index).value)
-        .number("position", (frame.first_position() + index).value);
+        .number("position", frame.position(index).value);
+    if (frame.is_joined())
+        line.number("timestamp", frame.timestamp(index).value)
+            .number("transaction", frame.transaction(index).value)
+            .flag("ends_transaction", frame.ends_transaction(index));
     if (view.pairs > 0) {
         line.number("metadata_pairs", view.pairs)
             .number("metadata_bytes",
@@ -114,6 +118,7 @@ bool dump_frame(DumpContext& context, const DumpFile& file, std::uint64_t offset
         .checksum("checksum", frame.checksum())
         .flag("has_metadata", frame.has_metadata())
         .flag("ends_transaction", frame.ends_transaction())
+        .flag("joined", frame.is_joined())
         .end();
     if (problem != nullptr) {
         context.printer.problem(file.name, offset, problem);

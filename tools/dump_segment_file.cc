@@ -97,7 +97,7 @@ private:
         }
         piece_.last_sequence = frame.last_sequence();
         piece_.last_position = frame.last_position();
-        piece_.last_timestamp = frame.timestamp();
+        piece_.last_timestamp = frame.last_timestamp();
     }
 
     /// The header of a sparse index that may stand at an offset.

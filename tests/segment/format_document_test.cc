@@ -4,6 +4,7 @@
 
 #include "segment/body_reference.h"
 #include "segment/change.h"
+#include "segment/frame_joiner.h"
 #include "segment/pack.h"
 #include "segment/segment_file.h"
 #include "tests/segment/sample.h"
@@ -93,6 +94,42 @@ TEST_CASE("the page's frame says what the page says") {
     }
     CHECK(as_text(split_record(frame.record(0), true).payload) == example.text("payload[0]"));
     CHECK(split_record(frame.record(1), true).payload.empty());
+}
+
+TEST_CASE("the page's joined frame says what the page says, and is made so") {
+    const DocumentExample example = document_example("joined frame");
+    REQUIRE(look(example.bytes).found == Found::item);
+    const FrameView frame(example.bytes.data());
+    CHECK(verify_frame(frame, store_seed(sample_uuid)) == nullptr);
+    CHECK(frame.checksum() == example.number("checksum"));
+    CHECK(frame.length() == example.number("length"));
+    REQUIRE(frame.count() == example.number("count"));
+    CHECK(static_cast<std::uint64_t>(frame.type()) == example.number("type"));
+    CHECK(frame.flags() == example.number("flags"));
+    FrameJoiner joiner;
+    for (std::uint32_t i = 0; i < frame.count(); ++i) {
+        CHECK(frame.end_offset(i) == example.number(indexed("end", i)));
+        CHECK(frame.position(i) - frame.first_position() == example.number(indexed("position", i)));
+        CHECK((frame.transaction(i) - frame.transaction()) * 2 + frame.ends_transaction(i) ==
+              example.number(indexed("transaction", i)));
+        CHECK(frame.timestamp(i) - frame.timestamp() == example.number(indexed("timestamp", i)));
+        CHECK(as_text(frame.record(i)) == example.text(indexed("payload", i)));
+
+        FrameBuilder builder;
+        builder.add(0, frame.record(i), {});
+        const auto one = numbered(builder,
+                                  {.segment = example.number("segment"),
+                                   .first_sequence = example.number("first_sequence") + i,
+                                   .first_position = frame.position(i),
+                                   .timestamp = frame.timestamp(i),
+                                   .transaction = frame.transaction(i),
+                                   .ends_transaction = frame.ends_transaction(i)},
+                                  store_seed(sample_uuid));
+        joiner.add(FrameView(one.data()));
+    }
+    std::vector<std::byte> made;
+    joiner.finish(made, store_seed(sample_uuid));
+    CHECK(hex(made) == hex(example.bytes));
 }
 
 TEST_CASE("the page's frame of a record elsewhere says what the page says, and is built so") {

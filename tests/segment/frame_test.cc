@@ -132,10 +132,10 @@ TEST_CASE("lengths, counts and flags that lie are damage with a reason") {
         set8(12, 0), reason = "a frame of no records";
     }
     SUBCASE("a count beyond the body") {
-        set8(12, 6), reason = "the length is less than the header and end offsets take";
+        set8(12, 6), reason = "the length is less than the header and the index take";
     }
     SUBCASE("a length below the header") {
-        set8(8, 55), reason = "the length is less than the header and end offsets take";
+        set8(8, 55), reason = "the length is less than the header and the index take";
     }
     SUBCASE("a length beyond the bytes") {
         set8(9, 1), reason = "the length goes beyond what is there";
@@ -149,8 +149,17 @@ TEST_CASE("lengths, counts and flags that lie are damage with a reason") {
     SUBCASE("an unknown flag") {
         set8(15, 6), reason = "unsupported flags";
     }
+    SUBCASE("a joined frame that ends a transaction as a whole") {
+        set8(14, 2), reason = "unsupported flags";
+    }
+    SUBCASE("a joined frame of one record") {
+        set8(14, 2), set8(15, 0), set8(12, 1), reason = "a joined frame of a single record";
+    }
+    SUBCASE("joined numbers beyond the body") {
+        set8(14, 2), set8(15, 0), reason = "the length is less than the header and the index take";
+    }
     SUBCASE("a reserved type") {
-        set8(14, 2), reason = "unsupported type of item";
+        set8(14, 69), reason = "unsupported type of item";
     }
     SUBCASE("an unknown type") {
         set8(14, 200), reason = "unsupported type of item";

@@ -96,8 +96,13 @@ namespace detail {
 struct FrameSteps {
     const std::byte* records = nullptr;  ///< one behind the other
     const std::byte* ends = nullptr;     ///< where each ends: u16, little-endian, from `records` on
-    Sequence first_sequence;             ///< of the frame
-    Position first_position;             ///< likewise
+    /// Of a joined frame what each record's numbers are beyond the frame's: u32 position, u32
+    /// transaction times 2, u64 timestamp; else nullptr.
+    const std::byte* numbers = nullptr;
+    Sequence first_sequence;  ///< of the frame; so the others
+    Position first_position;
+    Timestamp first_timestamp;
+    TransactionNumber first_transaction;
     std::uint32_t at = 0;                ///< the record to be given next
     std::uint32_t stop = 0;              ///< none from here on; may have wrapped to −1 backward
     bool is_plain = false;   ///< forward, several records without metadata, given out as they lie
@@ -105,12 +110,27 @@ struct FrameSteps {
     const Result<Entry>* result = nullptr;  ///< the same
 
     [[nodiscard]] bool are_plain() const noexcept { return is_plain && at != stop; }
+    template <class T>
+    [[nodiscard]] static T load(const std::byte* at) noexcept {
+        T value;
+        std::memcpy(&value, at, sizeof value);
+        if constexpr (std::endian::native == std::endian::big) {
+            T reversed = 0;
+            for (std::size_t i = 0; i < sizeof value; ++i, value = static_cast<T>(value >> 8))
+                reversed = static_cast<T>(reversed << 8 | (value & 0xff));
+            value = reversed;
+        }
+        return value;
+    }
     [[nodiscard]] std::size_t end_of(std::uint32_t record) const noexcept {
-        std::uint16_t end;
-        std::memcpy(&end, ends + sizeof end * record, sizeof end);
-        if constexpr (std::endian::native == std::endian::big)
-            end = static_cast<std::uint16_t>(end >> 8 | end << 8);
-        return end;
+        return load<std::uint16_t>(ends + sizeof(std::uint16_t) * record);
+    }
+    void show_numbers(std::uint32_t record) const noexcept {
+        constexpr std::size_t bytes = 16;
+        const std::byte* own = numbers + bytes * record;
+        entry->position = first_position + load<std::uint32_t>(own);
+        entry->transaction = first_transaction + load<std::uint32_t>(own + 4) / 2;
+        entry->timestamp = first_timestamp + load<std::uint64_t>(own + 8);
     }
     /// The next one of plain records.
     const Result<Entry>* take() noexcept {
@@ -121,7 +141,10 @@ struct FrameSteps {
         __builtin_prefetch(record + ahead + 64);
         entry->payload = Bytes(record, end_of(at) - begin);
         entry->sequence = first_sequence + at;
-        entry->position = first_position + at;
+        if (numbers != nullptr)
+            show_numbers(at);
+        else
+            entry->position = first_position + at;
         ++at;
         return result;
     }
