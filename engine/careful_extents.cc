@@ -146,6 +146,13 @@ bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {
            frame.first_sequence() <= sequence && sequence <= frame.last_sequence();
 }
 
+/// How many from this one on are sound in a frame that isn't as a whole.
+std::uint32_t CarefulExtents::sound_records(FrameView frame, Sequence next) const {
+    if (!holds(frame, next)) return 0;
+    const auto index = static_cast<std::uint32_t>(next - frame.first_sequence());
+    return segment::sound_records(frame, index, backward_, store_seed_);
+}
+
 Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& next,
                                   Sequence last) {
     wanted_ = next;
@@ -166,7 +173,9 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         const FrameView frame = here->view.frame;
         const char* reason = segment::verify_frame(frame, store_seed_);
         if (reason != nullptr) {
-            if (!window.items().empty()) return {};
+            const std::uint32_t sound = sound_records(frame, next);
+            if (sound != 0) window.add_next(frame, &segment_, here->pin, next, backward_, sound);
+            if (!window.items().empty()) return {};  // the good ones first
             return Error(Errc::corrupt,
                          fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
                                      segment::pack_name(link.pack()), link.offset(), reason,

@@ -80,6 +80,13 @@ private:
         index::SegmentUpdate update;
         std::uint32_t piece = 0;         // 1 + index in record_.pieces; 0: into the pack
         std::uint64_t piece_output = 0;  // index in outputs_
+        std::uint32_t last_frame = 0;    // index in frames_
+    };
+    /// What a drain knows of one frame.
+    struct Frame {
+        std::uint32_t work;        // index in work_
+        std::uint32_t next = 0;    // of the segment, index in frames_; 0: none
+        std::uint64_t offset = 0;  // where it is written, by itself or joined; 0: not yet
     };
     /// A file to be written: its bytes go to `offset`.
     struct Output {
@@ -87,7 +94,6 @@ private:
         std::uint64_t offset = 0;
         bool truncate = false;
         std::vector<std::byte> bytes{};
-        segment::FrameJoiner joiner{};  ///< of a piece: what comes behind `bytes`
         std::uint64_t submitted = 0;
         std::unique_ptr<io::File> file{};  ///< while it is being written
     };
@@ -107,8 +113,9 @@ private:
     [[nodiscard]] Result<void> name_outputs();
     void reserve_outputs(std::size_t pack_header_bytes);
     void build();
-    void build_frame(const segment::TailNode& node, Work& work);
-    std::uint64_t add_to_piece(Output& output, segment::FrameView frame);
+    void build_frame(std::size_t index);
+    void place_frame(std::size_t index, Work& work);
+    [[nodiscard]] bool is_joinable(segment::FrameView frame) const noexcept;
     void finish_piece(Work& work);
     void note_names();
     void count_bodies();
@@ -159,7 +166,8 @@ private:
     // Of the drain under way.
     std::vector<std::shared_ptr<segment::Chunk>> chunks_;
     std::vector<const segment::TailNode*> nodes_;  // in position order
-    std::vector<std::uint32_t> work_of_;           // index in work_ of each node's
+    std::vector<Frame> frames_;                    // of each node
+    segment::FrameJoiner joiner_;
     std::vector<Work> work_;
     std::vector<std::uint32_t> large_;            // indexes of work for a piece, rising
     std::uint64_t frames_bytes_ = 0;              // of all work

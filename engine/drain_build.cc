@@ -25,7 +25,7 @@ std::uint64_t& bodies_of(std::uint64_t file, std::vector<index::BodyFileCount>& 
 }  // namespace
 
 void Drain::assign() {
-    work_of_.reserve(nodes_.size());
+    frames_.reserve(nodes_.size());
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (i + segments_ahead < nodes_.size())
             static_cast<const SegmentState*>(nodes_[i + segments_ahead]->owner)->fetch();
@@ -45,14 +45,17 @@ void Drain::assign_frame(const segment::TailNode& node) {
         work.is_new = work.update.last_sequence == 0;
     }
     const std::uint32_t index = segment->drain_work - 1;
-    work_of_.push_back(index);
+    const auto own = static_cast<std::uint32_t>(frames_.size());
+    frames_.push_back({index});
+    const std::uint32_t before = std::exchange(work_[index].last_frame, own);
+    if (work_[index].frames_bytes != 0) frames_[before].next = own;
     const segment::FrameView frame = node.view();
     if (frame.is_elsewhere()) ++bodies_of(segment::body_reference(frame).file, record_.body_files);
     const std::uint64_t bytes = frame.padded_length();
-    const std::uint64_t before =
+    const std::uint64_t bytes_before =
         std::exchange(work_[index].frames_bytes, work_[index].frames_bytes + bytes);
     const std::uint64_t enough = target_.options.piece_bytes_min;
-    if (before < enough && before + bytes >= enough) large_.push_back(index);
+    if (bytes_before < enough && bytes_before + bytes >= enough) large_.push_back(index);
     frames_bytes_ += bytes;
 }
 
@@ -143,7 +146,7 @@ void Drain::build() {
     reserve_outputs(sizeof header);
     pack.resize(sizeof header);
     std::memcpy(pack.data(), &header, sizeof header);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) build_frame(*nodes_[i], work_[work_of_[i]]);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) build_frame(i);
     index::PackInfo& info = record_.packs.front();
     info.extents_end = pack.size();
     pad_to_block(pack);
@@ -155,22 +158,12 @@ void Drain::build() {
     for (const std::uint32_t index : large_) finish_piece(work_[index]);
 }
 
-void Drain::build_frame(const segment::TailNode& node, Work& work) {
-    const segment::FrameView frame = node.view();
-    index::SegmentUpdate& update = work.update;
-    index::OrderEntry entry{frame.first_position(), frame.count(), work.piece, 0};
-    if (work.piece == 0) {
-        auto& pack = outputs_.front().bytes;
-        entry.offset = pack.size();
-        segment::append_extent(pack, update.head, update.anchor, frame);
-        update.head = segment::Link(record_.packs.front().number, entry.offset);
-        if (++update.extents_since_anchor == segment::anchor_interval) {
-            update.anchor = update.head;
-            update.extents_since_anchor = 0;
-        }
-    } else {
+void Drain::build_frame(std::size_t index) {
+    Work& work = work_[frames_[index].work];
+    if (frames_[index].offset == 0) place_frame(index, work);
+    const segment::FrameView frame = nodes_[index]->view();
+    if (work.piece != 0) {
         segment::Piece& piece = record_.pieces[work.piece - 1];
-        entry.offset = add_to_piece(outputs_[work.piece_output], frame);
         if (piece.first_sequence == 0) {
             piece.first_sequence = frame.first_sequence();
             piece.first_position = frame.first_position();
@@ -180,32 +173,52 @@ void Drain::build_frame(const segment::TailNode& node, Work& work) {
         piece.last_position = frame.last_position();
         piece.last_timestamp = frame.timestamp();
     }
+    index::SegmentUpdate& update = work.update;
     update.last_sequence = frame.last_sequence();
     update.last_position = frame.last_position();
     update.last_timestamp = frame.timestamp();
-    order_.add(work.space, entry);
+    order_.add(work.space,
+               {frame.first_position(), frame.count(), work.piece, frames_[index].offset});
 }
 
-/// Returns where the frame is in the file, by itself or in a joined one that is still to be made.
-std::uint64_t Drain::add_to_piece(Output& output, segment::FrameView frame) {
-    // What was damaged in memory must not get a new checksum.
-    const bool is_joinable = segment::FrameJoiner::is_small(frame) &&
-                             segment::verify_frame(frame, target_.store_seed) == nullptr;
-    if (!is_joinable || !output.joiner.takes(frame))
-        output.joiner.finish(output.bytes, target_.store_seed);
+/// Writes the frame, and with it those of the segment's next ones that can be joined.
+void Drain::place_frame(std::size_t index, Work& work) {
+    Output& output = outputs_[work.piece == 0 ? 0 : work.piece_output];
     const std::uint64_t offset = output.offset + output.bytes.size();
-    const Bytes padded(frame.data(), frame.padded_length());
-    if (is_joinable)
-        output.joiner.add(frame);
-    else
-        output.bytes.insert(output.bytes.end(), padded.begin(), padded.end());
-    return offset;
+    frames_[index].offset = offset;
+    if (work.piece == 0) {
+        index::SegmentUpdate& update = work.update;
+        segment::append_extent_header(output.bytes, update.head, update.anchor);
+        update.head = segment::Link(record_.packs.front().number, offset);
+        if (++update.extents_since_anchor == segment::anchor_interval) {
+            update.anchor = update.head;
+            update.extents_since_anchor = 0;
+        }
+    }
+    const segment::FrameView frame = nodes_[index]->view();
+    if (frames_[index].next == 0 || !is_joinable(frame)) {
+        segment::append_padded(output.bytes, frame);
+        return;
+    }
+    joiner_.add(frame);
+    for (std::uint32_t next = frames_[index].next; next != 0; next = frames_[next].next) {
+        const segment::FrameView other = nodes_[next]->view();
+        if (!joiner_.takes(other) || !is_joinable(other)) break;
+        joiner_.add(other);
+        frames_[next].offset = offset;
+    }
+    joiner_.finish(output.bytes, target_.store_seed);
+}
+
+/// What was damaged in memory must not get a new checksum.
+bool Drain::is_joinable(segment::FrameView frame) const noexcept {
+    return segment::FrameJoiner::is_small(frame) &&
+           segment::verify_frame(frame, target_.store_seed) == nullptr;
 }
 
 void Drain::finish_piece(Work& work) {
     segment::Piece& piece = record_.pieces[work.piece - 1];
     Output& output = outputs_[work.piece_output];
-    output.joiner.finish(output.bytes, target_.store_seed);
     piece.frames_bytes = output.offset + output.bytes.size() - piece.offset;
     const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
     auto index = index::SparseIndex::build(piece, frames, output.name);

@@ -106,7 +106,8 @@ void Drain::give_up() {
     large_.clear();
     frames_bytes_ = 0;
     nodes_.clear();
-    work_of_.clear();
+    frames_.clear();
+    joiner_.clear();
     chunks_.clear();
     order_ = {};
     record_ = {};

@@ -69,8 +69,10 @@ public:
     /// The same of some of the frame's records.
     void add_records(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
                      Position after, std::uint32_t begin, std::uint32_t end) {
-        if (after != 0 || segment->trimmed != 0)
-            begin = std::clamp(gone_of(frame, segment->trimmed, after), begin, end);
+        if (after != 0) begin = frame.first_beyond(after, begin, end);
+        if (const Sequence first = frame.first_sequence() + begin; segment->trimmed >= first)
+            begin += static_cast<std::uint32_t>(
+                std::min<std::uint64_t>(end - begin, segment->trimmed - first + 1));
         // Made where it stays: what is copied there waits for what was just written.
         items_.emplace_back(frame, segment, pin, begin, end);
     }
@@ -81,15 +83,19 @@ public:
         add(frame, segment, after);
     }
     /// A frame that holds the sequence `next` of a segment: its records from there on, or backward
-    /// up to there, since the others may have been given when they were in frames of their own.
-    /// `next` moves on. Its memory is pinned unless that is the last one's.
+    /// up to there, since the others may have been given when they were in frames of their own; at
+    /// most so many. `next` moves on. Its memory is pinned unless that is the last one's.
     void add_next(segment::FrameView frame, SegmentState* segment,
-                  const std::shared_ptr<const void>& memory, Sequence& next, bool backward) {
+                  const std::shared_ptr<const void>& memory, Sequence& next, bool backward,
+                  std::uint32_t most = ~std::uint32_t{0}) {
         if (pins_.empty() || pins_.back() != memory) pin(memory);
-        const auto index = static_cast<std::uint32_t>(next - frame.first_sequence());
-        add_records(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, 0,
-                    backward ? 0 : index, backward ? index + 1 : frame.count());
-        next = backward ? frame.first_sequence() - 1 : frame.last_sequence() + 1;
+        const Sequence first = frame.first_sequence();
+        const auto index = static_cast<std::uint32_t>(next - first);
+        const std::uint32_t left = backward ? index + 1 : frame.count() - index;
+        const std::uint32_t begin = backward ? index + 1 - std::min(left, most) : index;
+        const std::uint32_t end = begin + std::min(left, most);
+        add_records(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, 0, begin, end);
+        next = backward ? first + begin - 1 : first + end;
     }
 
     /// Few are within the window itself, so that a get needs no memory for them.
@@ -100,15 +106,6 @@ public:
     }
 
 private:
-    static std::uint32_t gone_of(segment::FrameView frame, Sequence trimmed,
-                                 Position after) noexcept {
-        const Sequence first = frame.first_sequence();
-        const std::uint64_t gone = trimmed < first ? 0 : trimmed - first + 1;
-        return std::max(
-            static_cast<std::uint32_t>(std::min<std::uint64_t>(frame.count(), gone)),
-            frame.count_through(after));
-    }
-
     Items items_;
     boost::container::small_vector<std::shared_ptr<const void>, 2> pins_;
 };

@@ -507,7 +507,7 @@ void Gather::forget() noexcept {
     out_.clear();
     written_ = synced_ = 0;
     directory_ = {};
-    joiner_ = {};
+    joiner_.clear();
     directory_bytes_ = {};
     directory_written_ = 0;
     copied_records_ = ordered_records_ = 0;

@@ -13,6 +13,9 @@
 namespace braid {
 namespace {
 
+/// So many bytes before a record is given it is fetched from memory.
+constexpr std::size_t fetched_ahead = 4096;
+
 Error out_of_memory() {
     return {Errc::io, "out of memory", ENOMEM};
 }
@@ -103,8 +106,9 @@ bool ReaderBody::enter_frame() {
     steps_.at = bounds_.backward ? item.end - 1 : item.begin;
     steps_.stop = steps_.at;
     is_cut_ = false;
-    if (frame_.last_timestamp() < bounds_.from_time) return !bounds_.backward;
-    if (frame_.timestamp() > bounds_.to_time) return bounds_.backward;
+    if (item.begin == item.end) return true;
+    if (frame_.timestamp(item.end - 1) < bounds_.from_time) return !bounds_.backward;
+    if (frame_.timestamp(item.begin) > bounds_.to_time) return bounds_.backward;
     show_frame(item);
     clip();
     return true;
@@ -129,6 +133,8 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
         steps_.ends = frame_.body().data();
         steps_.numbers = frame_.is_joined() ? steps_.ends + frame_.ends_bytes() : nullptr;
         steps_.records = steps_.ends + frame_.index_bytes();
+        steps_.stride = frame_.length() / frame_.count();
+        steps_.ahead = frame_.data() + fetched_ahead + steps_.stride * steps_.at;
     }
     if (segment_ != item.segment) name_segment(*item.segment);
     entry.timestamp = frame_.timestamp();
@@ -146,31 +152,29 @@ void ReaderBody::name_segment(SegmentState& segment) {
 /// Of the records that the window's item means, those within the bounds.
 void ReaderBody::clip() {
     const Window::Item& item = window_.items()[item_ - 1];
-    const Sequence sequence = frame_.first_sequence();
-    // How many records at the beginning lie before the bounds, and how many do not lie behind them.
-    const auto before = [&](Sequence wanted) {
-        return sequence < wanted ? wanted - sequence : 0;
+    const auto before = [&](Sequence wanted) {  // so many records
+        const Sequence first = frame_.first_sequence();
+        return static_cast<std::uint32_t>(
+            std::clamp<std::uint64_t>(wanted < first ? 0 : wanted - first, item.begin, item.end));
     };
-    std::uint64_t low = std::max<std::uint64_t>(before(bounds_.from),
-                                                frame_.count_through(bounds_.after));
-    std::uint64_t high = std::min<std::uint64_t>(item.end, frame_.count_through(end_));
-    if (bounds_.to != no_limit) high = std::min(high, before(bounds_.to + 1));
+    std::uint32_t low =
+        std::max(before(bounds_.from), frame_.first_beyond(bounds_.after, item.begin, item.end));
     if (bounds_.from_time != 0)
-        low = std::max<std::uint64_t>(low, frame_.count_through(bounds_.from_time - 1));
-    high = std::min<std::uint64_t>(high, frame_.count_through(bounds_.to_time));
-    const std::uint64_t gone = std::max<std::uint64_t>(low, item.begin);
+        low = std::max(low, frame_.first_beyond(bounds_.from_time - 1, item.begin, item.end));
+    std::uint32_t high = std::min(frame_.first_beyond(end_, item.begin, item.end),
+                                  frame_.first_beyond(bounds_.to_time, item.begin, item.end));
+    if (bounds_.to != no_limit) high = std::min(high, before(bounds_.to + 1));
     const std::uint64_t room = bounds_.limit - granted_;
     std::uint64_t taken = 0;
     if (bounds_.backward) {
         const std::uint64_t top = std::min<std::uint64_t>(high, std::uint64_t{steps_.at} + 1);
-        taken = std::min(room, top - std::min(gone, top));
+        taken = std::min<std::uint64_t>(room, top - std::min<std::uint64_t>(low, top));
         steps_.at = static_cast<std::uint32_t>(top) - 1;
         steps_.stop = steps_.at - static_cast<std::uint32_t>(taken);
         is_cut_ = low > item.begin;
     } else {
-        steps_.at =
-            static_cast<std::uint32_t>(std::clamp<std::uint64_t>(gone, steps_.at, item.end));
-        taken = std::min(room, std::max<std::uint64_t>(high, steps_.at) - steps_.at);
+        steps_.at = std::max(low, steps_.at);
+        taken = std::min<std::uint64_t>(room, std::max(high, steps_.at) - steps_.at);
         steps_.stop = steps_.at + static_cast<std::uint32_t>(taken);
         is_cut_ = high < item.end;
     }

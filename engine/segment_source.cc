@@ -173,7 +173,7 @@ inline bool SegmentSource::is_next(FrameView frame) const noexcept {
 
 /// Asks the processor for what stands a good way behind a frame in a row of small ones.
 inline void SegmentSource::fetch_row(FrameView frame) noexcept {
-    constexpr std::size_t ahead = 2048;
+    constexpr std::size_t ahead = 4096;
     for (std::size_t line = 0; line < 3; ++line)  // that is how many a small frame may lie in
         __builtin_prefetch(frame.data() + ahead + 64 * line);
 }
@@ -211,6 +211,13 @@ const segment::Piece* SegmentSource::piece_of(Sequence sequence) const {
 bool SegmentSource::is_ours(FrameView frame) const {
     return segment::is_frame(frame.type()) && frame.segment() == segment_.id &&
            frame.first_sequence() <= next_ && next_ <= frame.last_sequence();
+}
+
+/// How many records from the next one on are sound in a frame that isn't as a whole.
+std::uint32_t SegmentSource::sound_records(FrameView frame) const {
+    if (frame.data() == nullptr || !is_ours(frame)) return 0;
+    const auto index = static_cast<std::uint32_t>(next_ - frame.first_sequence());
+    return segment::sound_records(frame, index, backward_, store_seed_);
 }
 
 Error SegmentSource::missing(const std::string& where) const {
@@ -319,9 +326,10 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
         return at;
     for (at = index != nullptr ? index->seek(next_) : 0;; at += frame.padded_length()) {
         if (at >= piece.frames_bytes) return missing(file.id.name());
-        if (const char* reason = verify_in_piece(file, piece, at))
-            return damaged(file, piece.offset + at, reason);
+        const char* reason = verify_in_piece(file, piece, at);
         frame = frame_in_piece(file, piece, at);
+        if (reason != nullptr && sound_records(frame) == 0)
+            return damaged(file, piece.offset + at, reason);
         if (frame.last_sequence() >= next_) break;
     }
     if (!is_ours(frame)) return missing(file.id.name());
@@ -363,9 +371,14 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
     RecentFiles::Recent& file = **got;
     auto found = find_in_piece(file, piece);
     if (!found) return found.error();
-    if (const char* reason = verify_in_piece(file, piece, *found))
-        return damaged(file, piece.offset + *found, reason);
+    const char* reason = verify_in_piece(file, piece, *found);
     const FrameView frame = frame_in_piece(file, piece, *found);
+    if (reason != nullptr) {
+        const std::uint32_t sound = sound_records(frame);
+        if (sound == 0) return damaged(file, piece.offset + *found, reason);
+        window.add_next(frame, &segment_, file.stored.pin, next_, false, sound);
+        return {};  // the good ones first; the error comes next time
+    }
     if (!is_ours(frame)) return missing(file.id.name());
     window.add_next(frame, &segment_, file.stored.pin, next_, false);
     piece_offset_ = add_row(window, frames, file, piece.offset + *found + frame.padded_length(),
@@ -395,9 +408,13 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
         const char* reason = verify_in_piece(**file, piece, offsets.back());
         const FrameView frame = frame_in_piece(**file, piece, offsets.back());
         if (reason == nullptr && !is_ours(frame)) reason = "the frame isn't what it just was";
-        if (reason != nullptr && window.items().empty())
+        if (reason != nullptr) {
+            const std::uint32_t sound = sound_records(frame);
+            if (sound != 0)
+                window.add_next(frame, &segment_, (*file)->stored.pin, next_, true, sound);
+            if (!window.items().empty()) break;  // is told when it is looked for
             return damaged(**file, piece.offset + offsets.back(), reason);
-        if (reason != nullptr) break;  // is told when it is looked for
+        }
         window.add_next(frame, &segment_, (*file)->stored.pin, next_, true);
         offsets.pop_back();
     }

@@ -64,6 +64,7 @@ private:
     /// nullptr where it can't be had.
     [[nodiscard]] const index::SparseIndex* sparse_index(const segment::Piece& piece);
     [[nodiscard]] bool is_ours(segment::FrameView frame) const;
+    [[nodiscard]] std::uint32_t sound_records(segment::FrameView frame) const;
     [[nodiscard]] Error damaged(const RecentFiles::Recent& file, std::uint64_t offset,
                                 std::string_view reason) const;
     [[nodiscard]] Error missing(const std::string& where) const;

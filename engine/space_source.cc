@@ -328,7 +328,7 @@ inline FrameView SpaceSource::frame_of(const index::OrderEntry& entry, Source& s
         frame = file.frame(offset, source.end);
         if (frame.data() == nullptr) return {};
         problem = file.walk.verify(frame, offset, store_seed_);
-        if (problem != nullptr) return {};
+        return frame;
     }
     problem = nullptr;
     return frame;
@@ -341,7 +341,7 @@ std::uint32_t first_record(const index::OrderEntry& entry, FrameView frame) noex
     const std::uint32_t count = frame.count();
     if (!frame.is_joined())
         return frame.first_position() == entry.first_position && count == entry.records ? 0 : count;
-    const std::uint32_t begin = frame.count_through(entry.first_position - 1);
+    const std::uint32_t begin = frame.first_beyond(entry.first_position - 1, 0, count);
     if (entry.records > count - begin) return count;
     const std::uint32_t last = begin + entry.records - 1;
     return frame.position(begin) == entry.first_position &&
@@ -359,7 +359,10 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
         return "the space order leads beyond the frames";
     const char* problem = nullptr;
     const FrameView frame = frame_of(entry, source, problem);
-    if (problem != nullptr) return problem;
+    if (problem != nullptr) {
+        if (frame.data() != nullptr && frame.is_joined()) add_sound(window, entry, source, frame);
+        return problem;
+    }
     std::uint32_t begin = first_record(entry, frame);
     if (begin == frame.count()) return "the frame isn't the one that the space order speaks of";
     std::uint32_t end = begin + entry.records;
@@ -369,6 +372,12 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
                           entry.records, next_ - entry.first_position + 1));
     else if (next_ > entry.first_position)
         begin += static_cast<std::uint32_t>(next_ - entry.first_position);
+    return add_records(window, source, frame, begin, end);
+}
+
+/// Whatever of them is wanted.
+inline const char* SpaceSource::add_records(Window& window, Source& source, FrameView frame,
+                                            std::uint32_t begin, std::uint32_t end) {
     if (segment_ == nullptr || segment_->id != frame.segment())
         segment_ = table_.find(frame.segment());
     if (segment_ == nullptr) return "a frame of a segment that was never named";
@@ -379,6 +388,24 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
     if (source.loads != source.file->loads) pin(window, source);
     window.add_records(source.pin, frame, segment_, one->after, begin, end);
     return nullptr;
+}
+
+/// Of a joined frame that isn't sound as a whole: what comes next, as far as its records prove
+/// themselves. `next_` goes past them.
+void SpaceSource::add_sound(Window& window, const index::OrderEntry& entry, Source& source,
+                            FrameView frame) {
+    const Position last = entry.first_position + (entry.records - 1);
+    const Position next = backward_ ? std::min(next_, last) : std::max(next_, entry.first_position);
+    const std::uint64_t most = (backward_ ? next - entry.first_position : last - next) + 1;
+    std::uint32_t index = 0;
+    while (index < frame.count() && frame.position(index) != next) ++index;
+    if (index == frame.count()) return;
+    const auto sound = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        most, segment::sound_records(frame, index, backward_, store_seed_)));
+    const std::uint32_t begin = backward_ ? index + 1 - sound : index;
+    if (sound == 0 || frame.position(begin + sound - 1) - frame.position(begin) != sound - 1) return;
+    if (add_records(window, source, frame, begin, begin + sound) == nullptr)
+        next_ = backward_ ? next - sound : next + sound;
 }
 
 /// Asks the processor for a frame that is soon to be looked at.

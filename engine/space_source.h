@@ -95,11 +95,16 @@ private:
     void begin_window(Window& window);
     void pin(Window& window, Source& source);
     [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack, std::size_t index);
-    /// Adds the frame of an entry whose source is pinned. What is wrong with it, or nullptr.
+    /// Adds what comes next of the frame of an entry whose source is pinned. What is wrong with it,
+    /// or nullptr; of a damaged one `next_` goes past what was added.
     [[nodiscard]] const char* add_pinned(Window& window, const index::OrderEntry& entry,
                                          Source& source);
     [[nodiscard]] segment::FrameView frame_of(const index::OrderEntry& entry, Source& source,
                                               const char*& problem);
+    [[nodiscard]] const char* add_records(Window& window, Source& source, segment::FrameView frame,
+                                          std::uint32_t begin, std::uint32_t end);
+    void add_sound(Window& window, const index::OrderEntry& entry, Source& source,
+                   segment::FrameView frame);
     void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 

@@ -51,6 +51,7 @@ private:
     void check_header(Bytes bytes, const std::string& name, segment::FileKind kind,
                       std::uint64_t number);
     void check_zeros(Bytes bytes, const std::string& name, std::uint64_t from, std::uint64_t to);
+    [[nodiscard]] const char* problem_with(FrameView frame) const;
     bool check_frame(Bytes bytes, const std::string& name, std::uint64_t offset);
     void check_order(Bytes bytes, const std::string& name, const PackState& pack);
     void check_directory(Bytes bytes, const std::string& name, const PackState& pack);
@@ -85,12 +86,21 @@ void Verifier::check_zeros(Bytes bytes, const std::string& name, std::uint64_t f
         if (bytes[at] != std::byte{}) return damage(name, at, "padding that isn't zero");
 }
 
+/// Of a joined frame, too, whether each record is what was committed.
+const char* Verifier::problem_with(FrameView frame) const {
+    const char* reason = segment::verify_frame(frame, store_seed_);
+    if (reason == nullptr && frame.is_joined() &&
+        segment::sound_records(frame, 0, false, store_seed_) != frame.count())
+        reason = "a record isn't what its own checksum was made for";
+    return reason;
+}
+
 bool Verifier::check_frame(Bytes bytes, const std::string& name, std::uint64_t offset) {
     const segment::Look look = segment::look(bytes);
     const char* reason = look.reason;
     if (look.found == segment::Found::nothing) reason = "a frame is missing";
     if (look.found == segment::Found::item)
-        reason = segment::verify_frame(FrameView(bytes.data()), store_seed_);
+        reason = problem_with(FrameView(bytes.data()));
     if (reason != nullptr) {
         damage(name, offset, reason);
     } else {

@@ -123,4 +123,38 @@ const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept {
     return nullptr;
 }
 
+bool is_record_sound(FrameView frame, std::uint32_t index, std::uint64_t store_seed) noexcept {
+    const std::size_t begin = index == 0 ? 0 : frame.end_offset(index - 1);
+    const std::size_t end = frame.end_offset(index);
+    if (!frame.is_joined() || begin > end || end > frame.body().size() - frame.index_bytes())
+        return false;
+    const Bytes record = frame.record(index);
+    FrameHeader own;
+    own.prefix.checksum = 0;
+    own.prefix.length = static_cast<std::uint32_t>(frame_header_bytes + record.size());
+    own.prefix.count = 1;
+    own.prefix.type = static_cast<std::uint8_t>(ItemType::records);
+    own.prefix.flags = static_cast<std::uint8_t>(
+        frame.flags() | (frame.ends_transaction(index) ? item_flags::ends_transaction : 0));
+    own.segment = frame.segment().value;
+    own.first_sequence = (frame.first_sequence() + index).value;
+    own.first_position = frame.position(index).value;
+    own.timestamp = frame.timestamp(index).value;
+    own.transaction = frame.transaction(index).value;
+    return frame_checksum(reinterpret_cast<const std::byte*>(&own), checksum(record, 0),
+                          frame_seed(store_seed, frame.segment())) == frame.own_checksum(index) &&
+           (!frame.has_metadata() || metadata_is_sound(record));
+}
+
+std::uint32_t sound_records(FrameView frame, std::uint32_t index, bool backward,
+                            std::uint64_t store_seed) noexcept {
+    if (!frame.is_joined()) return 0;
+    const std::uint32_t most = backward ? index + 1 : frame.count() - index;
+    std::uint32_t sound = 0;
+    while (sound < most &&
+           is_record_sound(frame, backward ? index - sound : index + sound, store_seed))
+        ++sound;
+    return sound;
+}
+
 }  // namespace braid::segment

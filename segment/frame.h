@@ -23,10 +23,10 @@ namespace braid::segment {
 /// checksum = XXH3-64(frame seed, bytes 8..55 of the header ‖ XXH3-64(0, body)): the body is hashed
 /// by whoever builds it, the header when the numbers are known.
 ///
-/// A *joined* frame is made of several small ones where they are stored behind each other, in
-/// pieces and gathered packs (segment/frame_joiner.h). Its records are consecutive in sequence
-/// alone: behind the end offsets each has its own position, timestamp and transaction, and the
-/// header has those of the first one.
+/// A *joined* frame is made of small ones of a single record each, where they are stored behind
+/// each other (segment/frame_joiner.h). Its records are consecutive in sequence alone: behind the
+/// end offsets each has its own position, timestamp and transaction, and the checksum that its own
+/// frame had; the header has the numbers of the first one.
 struct FrameHeader {
     ItemPrefix prefix;
     boost::endian::little_uint64_buf_t segment;
@@ -42,13 +42,15 @@ inline constexpr std::size_t frame_header_bytes = sizeof(FrameHeader);
 
 /// A record's numbers in a joined frame.
 struct JoinedNumbers {
-    boost::endian::little_uint32_buf_t position;  ///< less the frame's
+    boost::endian::little_uint64_buf_t checksum;  ///< of the frame that was its own
+    boost::endian::little_uint32_buf_t position;  ///< less the joined frame's
     /// Less the frame's, times 2; plus 1 if the record is the last one of its transaction.
     boost::endian::little_uint32_buf_t transaction;
     boost::endian::little_uint64_buf_t timestamp;  ///< less the frame's
 };
-static_assert(sizeof(JoinedNumbers) == 16);
-static_assert(offsetof(JoinedNumbers, transaction) == 4 && offsetof(JoinedNumbers, timestamp) == 8);
+static_assert(sizeof(JoinedNumbers) == 24);
+static_assert(offsetof(JoinedNumbers, position) == 8 && offsetof(JoinedNumbers, transaction) == 12);
+static_assert(offsetof(JoinedNumbers, timestamp) == 16);
 /// A body is no longer than this unless it is one larger record.
 inline constexpr std::size_t frame_body_bytes_max = 64 << 10;
 /// What a frame whose record lies elsewhere has in its place (segment/body_reference.h).
@@ -103,23 +105,29 @@ public:
     // Of record `index` (0 … count − 1). Of a joined frame the index's bytes must be there.
     [[nodiscard]] Position position(std::uint32_t index) const noexcept {
         return first_position() +
-               (is_joined() ? load<std::uint32_t>(numbers_at(index)) : std::uint64_t{index});
+               (is_joined() ? load<std::uint32_t>(numbers_at(index) + 8) : std::uint64_t{index});
     }
     [[nodiscard]] Timestamp timestamp(std::uint32_t index) const noexcept {
-        return timestamp() + (is_joined() ? load<std::uint64_t>(numbers_at(index) + 8) : 0);
+        return timestamp() + (is_joined() ? load<std::uint64_t>(numbers_at(index) + 16) : 0);
     }
     [[nodiscard]] TransactionNumber transaction(std::uint32_t index) const noexcept {
-        return transaction() + (is_joined() ? load<std::uint32_t>(numbers_at(index) + 4) / 2 : 0);
+        return transaction() + (is_joined() ? load<std::uint32_t>(numbers_at(index) + 12) / 2 : 0);
     }
     /// Whether it is the last one of its transaction.
     [[nodiscard]] bool ends_transaction(std::uint32_t index) const noexcept {
-        return is_joined() ? load<std::uint32_t>(numbers_at(index) + 4) & 1
+        return is_joined() ? load<std::uint32_t>(numbers_at(index) + 12) & 1
                            : ends_transaction() && index == count() - 1;
     }
-    /// How many records, from the first one on, are at positions up to this one.
-    [[nodiscard]] std::uint32_t count_through(Position position) const noexcept;
-    /// How many have timestamps up to this one.
-    [[nodiscard]] std::uint32_t count_through(Timestamp timestamp) const noexcept;
+    /// Of a joined frame: the checksum of the record's own.
+    [[nodiscard]] std::uint64_t own_checksum(std::uint32_t index) const noexcept {
+        return load<std::uint64_t>(numbers_at(index));
+    }
+    /// The first of the records from `begin` up to `end` that is beyond this position; `end` if
+    /// none is.
+    [[nodiscard]] std::uint32_t first_beyond(Position position, std::uint32_t begin,
+                                             std::uint32_t end) const noexcept;
+    [[nodiscard]] std::uint32_t first_beyond(Timestamp timestamp, std::uint32_t begin,
+                                             std::uint32_t end) const noexcept;
 
     /// Record `index` (0 … count − 1), metadata and payload together. The frame was verified, and
     /// has its records.
@@ -156,8 +164,6 @@ private:
     [[nodiscard]] std::size_t numbers_at(std::uint32_t index) const noexcept {
         return frame_header_bytes + ends_bytes() + sizeof(JoinedNumbers) * index;
     }
-    template <class Test>
-    [[nodiscard]] std::uint32_t count_while(Test&& is_within) const noexcept;
     template <class T>
     [[nodiscard]] T load(std::size_t offset) const noexcept {
         T value;
@@ -170,34 +176,34 @@ private:
     const std::byte* at_ = nullptr;
 };
 
-/// Of records that rise in what is asked, how many fulfil it.
+/// The first index from `begin` up to `end` for which it isn't so; it is for those before.
 template <class Test>
-std::uint32_t FrameView::count_while(Test&& is_within) const noexcept {
-    std::uint32_t low = 0;
-    for (std::uint32_t left = count(); left != 0;) {
-        const std::uint32_t half = left / 2;
-        if (is_within(low + half)) {
-            low += half + 1;
-            left -= half + 1;
-        } else {
-            left = half;
-        }
+[[nodiscard]] std::uint32_t first_without(std::uint32_t begin, std::uint32_t end,
+                                          Test&& is_so) noexcept {
+    while (begin < end) {
+        const std::uint32_t middle = begin + (end - begin) / 2;
+        if (is_so(middle))
+            begin = middle + 1;
+        else
+            end = middle;
     }
-    return low;
+    return begin;
 }
 
-inline std::uint32_t FrameView::count_through(Position position) const noexcept {
+inline std::uint32_t FrameView::first_beyond(Position position, std::uint32_t begin,
+                                             std::uint32_t end) const noexcept {
+    if (is_joined())
+        return first_without(begin, end, [&](auto i) { return this->position(i) <= position; });
     const Position first = first_position();
-    if (position < first) return 0;
-    if (!is_joined())
-        return static_cast<std::uint32_t>(std::min<std::uint64_t>(position - first, count() - 1)) +
-               1;
-    return count_while([&](std::uint32_t index) { return this->position(index) <= position; });
+    const std::uint64_t before = position < first ? 0 : position - first + 1;
+    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(before, begin, end));
 }
 
-inline std::uint32_t FrameView::count_through(Timestamp timestamp) const noexcept {
-    if (!is_joined()) return this->timestamp() <= timestamp ? count() : 0;
-    return count_while([&](std::uint32_t index) { return this->timestamp(index) <= timestamp; });
+inline std::uint32_t FrameView::first_beyond(Timestamp timestamp, std::uint32_t begin,
+                                             std::uint32_t end) const noexcept {
+    if (is_joined())
+        return first_without(begin, end, [&](auto i) { return this->timestamp(i) <= timestamp; });
+    return this->timestamp() <= timestamp ? end : begin;
 }
 
 /// A record taken apart.
@@ -270,5 +276,14 @@ struct Look {
 /// that joined numbers rise, and that metadata can be decoded; or that its reference makes sense.
 /// Reads nothing behind `length()`. nullptr if it is sound, else the reason in words.
 [[nodiscard]] const char* verify_frame(FrameView frame, std::uint64_t store_seed) noexcept;
+
+/// Whether a record of a joined frame that `look` has found is what its own frame's checksum was
+/// made for, with its numbers: also where the frame isn't sound as a whole.
+[[nodiscard]] bool is_record_sound(FrameView frame, std::uint32_t index,
+                                   std::uint64_t store_seed) noexcept;
+/// How many records in a row are, from this one on, or back from it. None if the frame isn't
+/// joined.
+[[nodiscard]] std::uint32_t sound_records(FrameView frame, std::uint32_t index, bool backward,
+                                          std::uint64_t store_seed) noexcept;
 
 }  // namespace braid::segment

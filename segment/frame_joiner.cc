@@ -37,6 +37,7 @@ private:
     [[nodiscard]] JoinedNumbers numbers_of(FrameView frame, std::uint32_t index) const noexcept {
         const std::uint64_t transaction = frame.transaction(index) - first_.transaction();
         JoinedNumbers numbers;
+        numbers.checksum = frame.is_joined() ? frame.own_checksum(index) : frame.checksum();
         numbers.position = static_cast<std::uint32_t>(frame.position(index) - first_.position(0));
         numbers.transaction =
             static_cast<std::uint32_t>(transaction * 2 + frame.ends_transaction(index));
@@ -85,6 +86,10 @@ void FrameJoiner::finish(std::vector<std::byte>& out, std::uint64_t store_seed) 
         out.insert(out.end(), frames_bytes_.begin(), frames_bytes_.end());
     else if (frames_ > 1)
         join(out, store_seed);
+    clear();
+}
+
+void FrameJoiner::clear() noexcept {
     frames_bytes_.clear();
     frames_ = count_ = 0;
     record_bytes_ = 0;

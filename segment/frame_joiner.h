@@ -8,17 +8,19 @@
 
 namespace braid::segment {
 
-/// Small frames of a segment, added one behind the other, become one joined frame where they are
-/// stored. A frame of a single small record is nearly half header; joined, a record costs 18 bytes
-/// beyond its own, and readers walk and hash a frame where they would some dozens.
+/// Small frames of a segment, of a record each and added one behind the other, become one joined
+/// frame where they are stored. Such a frame is nearly half header; joined, a record costs 26 bytes
+/// beyond its own, and readers walk and hash one frame where they would some dozens. Nothing is
+/// lost: each of them could be made again, with the checksum that it was committed with.
 class FrameJoiner {
 public:
     /// A joined frame's body is no longer: a random read never hashes much more than it wants.
     static constexpr std::size_t body_bytes_max = 4096;
 
-    /// Whether it is worth joining others with such a frame.
+    /// Whether it is a frame to be joined with others like it, or was.
     [[nodiscard]] static bool is_small(FrameView frame) noexcept {
-        return !frame.is_elsewhere() && frame.body().size() <= body_bytes_max / 2;
+        return (frame.is_joined() || (frame.count() == 1 && !frame.is_elsewhere())) &&
+               frame.body().size() <= body_bytes_max / 2;
     }
 
     [[nodiscard]] bool is_empty() const noexcept { return frames_ == 0; }
@@ -36,6 +38,7 @@ public:
     /// Appends to `out` what was added, with its padding: a single frame byte for byte, several as
     /// a joined one. Nothing is added then.
     void finish(std::vector<std::byte>& out, std::uint64_t store_seed);
+    void clear() noexcept;
 
 private:
     [[nodiscard]] FrameView first() const noexcept { return FrameView(frames_bytes_.data()); }

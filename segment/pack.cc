@@ -28,14 +28,21 @@ FileHeader make_pack_header(const Uuid& store, std::uint32_t pack) noexcept {
     return make_file_header(identity);
 }
 
-void append_extent(std::vector<std::byte>& out, Link previous, Link anchor, FrameView frame) {
+void append_extent_header(std::vector<std::byte>& out, Link previous, Link anchor) {
     ExtentHeader header;
     header.previous = previous.stored();
     header.anchor = anchor.stored();
-    ByteWriter writer(out);
-    writer.bytes(std::as_bytes(std::span(&header, 1)));
-    writer.bytes(frame.bytes());
+    ByteWriter(out).bytes(std::as_bytes(std::span(&header, 1)));
+}
+
+void append_padded(std::vector<std::byte>& out, FrameView frame) {
+    ByteWriter(out).bytes(frame.bytes());
     out.resize(out.size() + (frame.padded_length() - frame.length()));
+}
+
+void append_extent(std::vector<std::byte>& out, Link previous, Link anchor, FrameView frame) {
+    append_extent_header(out, previous, anchor);
+    append_padded(out, frame);
 }
 
 Result<ExtentView> extent_at(Bytes pack, std::uint64_t extents_end, std::uint64_t offset,

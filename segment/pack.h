@@ -11,13 +11,17 @@
 namespace braid::segment {
 
 /// pack-<number>: a file header; extents, each an ExtentHeader and a frame padded to 8 bytes, in
-/// position order; zeros up to the next 4 KiB boundary; the space order (index/space_order.h).
+/// order of their first positions; zeros up to the next 4 KiB boundary; the space order (index/space_order.h).
 [[nodiscard]] std::string pack_name(std::uint32_t pack);
 
 /// The header of a pack of a store.
 [[nodiscard]] FileHeader make_pack_header(const Uuid& store, std::uint32_t pack) noexcept;
 
-/// Appends an extent to `out`.
+/// Appends the header of an extent to `out`, behind which its frame is to stand.
+void append_extent_header(std::vector<std::byte>& out, Link previous, Link anchor);
+/// Appends a frame with its padding, which are zeros whatever stands behind the frame.
+void append_padded(std::vector<std::byte>& out, FrameView frame);
+/// Appends an extent.
 void append_extent(std::vector<std::byte>& out, Link previous, Link anchor, FrameView frame);
 
 /// One extent of a pack in memory.

@@ -24,10 +24,15 @@ Link link(std::uint64_t number) {
     return Link(1, 8 * number);
 }
 
+/// Too large to be joined with others.
+std::string large_data(std::uint64_t sequence) {
+    return test_data(sequence) + std::string(2050, '.');
+}
+
 /// Overwrites the first sequence in the header of the frame that holds this record alone.
 void lie_about(const std::string& directory, std::uint64_t sequence, std::uint64_t lie) {
     constexpr std::size_t in_header = 24;
-    const std::string payload = test_data(sequence) + '\0';  // padding
+    const std::string payload = large_data(sequence) + '\0';  // padding
     int frames = 0;
     for (const auto& file : std::filesystem::directory_iterator(directory)) {
         if (!file.path().filename().string().starts_with("pack-")) continue;
@@ -48,7 +53,7 @@ TEST_CASE("hints: headers that lie, and are come by on the way, lead nobody astr
     StoreFixture store;
     constexpr std::uint64_t entries = 400;
     for (std::uint64_t i = 1; i <= entries; ++i) {
-        must_append(*store, "sp", "a", i, i, Durability::buffered);
+        must(store->append("sp", "a", large_data(i), {}, Durability::buffered));
         if (i % 25 == 0) must(store->drain());
     }
     store.close();
@@ -67,7 +72,7 @@ TEST_CASE("hints: headers that lie, and are come by on the way, lead nobody astr
             continue;
         }
         REQUIRE(*entry);
-        CHECK((**entry).text() == test_data(wanted));
+        CHECK((**entry).text() == large_data(wanted));
     }
 }
 

@@ -109,6 +109,7 @@ TEST_CASE("the page's joined frame says what the page says, and is made so") {
     FrameJoiner joiner;
     for (std::uint32_t i = 0; i < frame.count(); ++i) {
         CHECK(frame.end_offset(i) == example.number(indexed("end", i)));
+        CHECK(frame.own_checksum(i) == example.number(indexed("checksum", i)));
         CHECK(frame.position(i) - frame.first_position() == example.number(indexed("position", i)));
         CHECK((frame.transaction(i) - frame.transaction()) * 2 + frame.ends_transaction(i) ==
               example.number(indexed("transaction", i)));

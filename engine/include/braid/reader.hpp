@@ -96,9 +96,13 @@ namespace detail {
 struct FrameSteps {
     const std::byte* records = nullptr;  ///< one behind the other
     const std::byte* ends = nullptr;     ///< where each ends: u16, little-endian, from `records` on
-    /// Of a joined frame what each record's numbers are beyond the frame's: u32 position, u32
-    /// transaction times 2, u64 timestamp; else nullptr.
+    /// Of a joined frame what each record's numbers are beyond the frame's: u64 of no interest here,
+    /// u32 position, u32 transaction times 2, u64 timestamp; else nullptr.
     const std::byte* numbers = nullptr;
+    /// What is to be fetched from memory while the next record is given, so that with each of a
+    /// frame's records as much is fetched, its index and those of the next frames included.
+    const std::byte* ahead = nullptr;
+    std::size_t stride = 0;  ///< bytes of the frame for each record
     Sequence first_sequence;  ///< of the frame; so the others
     Position first_position;
     Timestamp first_timestamp;
@@ -126,20 +130,19 @@ struct FrameSteps {
         return load<std::uint16_t>(ends + sizeof(std::uint16_t) * record);
     }
     void show_numbers(std::uint32_t record) const noexcept {
-        constexpr std::size_t bytes = 16;
+        constexpr std::size_t bytes = 24;
         const std::byte* own = numbers + bytes * record;
-        entry->position = first_position + load<std::uint32_t>(own);
-        entry->transaction = first_transaction + load<std::uint32_t>(own + 4) / 2;
-        entry->timestamp = first_timestamp + load<std::uint64_t>(own + 8);
+        entry->position = first_position + load<std::uint32_t>(own + 8);
+        entry->transaction = first_transaction + load<std::uint32_t>(own + 12) / 2;
+        entry->timestamp = first_timestamp + load<std::uint64_t>(own + 16);
     }
     /// The next one of plain records.
     const Result<Entry>* take() noexcept {
-        constexpr std::size_t ahead = 1024;  // bytes, soon to be read
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + 64);
+        ahead += stride;
         const std::size_t begin = at == 0 ? 0 : end_of(at - 1);
-        const std::byte* record = records + begin;
-        __builtin_prefetch(record + ahead);
-        __builtin_prefetch(record + ahead + 64);
-        entry->payload = Bytes(record, end_of(at) - begin);
+        entry->payload = Bytes(records + begin, end_of(at) - begin);
         entry->sequence = first_sequence + at;
         if (numbers != nullptr)
             show_numbers(at);
