@@ -175,6 +175,7 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         if (reason != nullptr) {
             const std::uint32_t sound = sound_records(frame, next);
             if (sound != 0) window.add_next(frame, &segment_, here->pin, next, backward_, sound);
+            if (sound != 0 && !holds(frame, next)) index_ += backward_ ? -1 : 1;
             if (!window.items().empty()) return {};  // the good ones first
             return Error(Errc::corrupt,
                          fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",

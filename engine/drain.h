@@ -115,6 +115,7 @@ private:
     void build();
     void build_frame(std::size_t index);
     void place_frame(std::size_t index, Work& work);
+    [[nodiscard]] std::size_t joined_end(std::size_t index) const noexcept;
     [[nodiscard]] bool is_joinable(segment::FrameView frame) const noexcept;
     void finish_piece(Work& work);
     void note_names();

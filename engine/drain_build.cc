@@ -181,7 +181,22 @@ void Drain::build_frame(std::size_t index) {
                {frame.first_position(), frame.count(), work.piece, frames_[index].offset});
 }
 
-/// Writes the frame, and with it those of the segment's next ones that can be joined.
+/// Up to which frame, exclusive, others may be joined with this one. Who reads the space, in the
+/// order of commit, goes to and fro between joined frames: where too many are begun at a time that
+/// costs him more than frames of their own would. So it must be worth it within a few pages.
+std::size_t Drain::joined_end(std::size_t index) const noexcept {
+    constexpr std::uint64_t nearby_bytes = 32 << 10;
+    constexpr std::uint32_t least = 8;
+    const std::size_t end = index + nearby_bytes * nodes_.size() / frames_bytes_;
+    std::uint32_t last = static_cast<std::uint32_t>(index);
+    for (std::uint32_t frames = 1; frames < least; ++frames) {
+        last = frames_[last].next;
+        if (last == 0 || last >= end) return index;
+    }
+    return end;
+}
+
+/// Writes the frame, and with it those of the segment's next ones that are joined.
 void Drain::place_frame(std::size_t index, Work& work) {
     Output& output = outputs_[work.piece == 0 ? 0 : work.piece_output];
     const std::uint64_t offset = output.offset + output.bytes.size();
@@ -196,12 +211,11 @@ void Drain::place_frame(std::size_t index, Work& work) {
         }
     }
     const segment::FrameView frame = nodes_[index]->view();
-    if (frames_[index].next == 0 || !is_joinable(frame)) {
-        segment::append_padded(output.bytes, frame);
-        return;
-    }
+    const std::size_t end = joined_end(index);
+    if (end == index || !is_joinable(frame)) return segment::append_padded(output.bytes, frame);
     joiner_.add(frame);
-    for (std::uint32_t next = frames_[index].next; next != 0; next = frames_[next].next) {
+    for (std::uint32_t next = frames_[index].next; next != 0 && next < end;
+         next = frames_[next].next) {
         const segment::FrameView other = nodes_[next]->view();
         if (!joiner_.takes(other) || !is_joinable(other)) break;
         joiner_.add(other);

@@ -124,7 +124,8 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
         has_metadata &= wants_bodies_;
     }
     if (std::exchange(has_metadata_, has_metadata) && !has_metadata_) entry.metadata = Metadata();
-    steps_.is_plain = !poisons_views && !bounds_.backward && !has_metadata_ && frame_.count() > 1;
+    steps_.is_plain =
+        !poisons_views && !bounds_.backward && !has_metadata_ && item.end - item.begin > 1;
     if (steps_.is_plain) {
         steps_.first_sequence = frame_.first_sequence();
         steps_.first_position = frame_.first_position();
@@ -186,7 +187,9 @@ inline void ReaderBody::fetch_ahead() const noexcept {
     constexpr std::size_t ahead = 6;
     const auto& items = window_.items();
     if (item_ + ahead >= items.size()) return;
-    const std::byte* at = items[item_ + ahead].frame.data();
+    const Window::Item& item = items[item_ + ahead];
+    const std::byte* at =
+        item.begin == 0 ? item.frame.data() : item.frame.record(item.begin).data();
     for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
 }
 

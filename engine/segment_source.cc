@@ -270,18 +270,27 @@ constexpr std::uint64_t several_frames = 2 * index::sparse_interval_bytes;
 }  // namespace
 
 /// Asks the processor at once for what a get is going to look at one after the other, as if all
-/// records were of the same length: where it should be, and the header and ends of a large frame.
+/// records were of the same length: where it should be in a frame of its own, and in a single frame
+/// that has them all its header, the record's index and, if that is a joined one, the record.
 void SegmentSource::fetch_between(Bytes frames,
                                   const index::SparseIndex::Interval& between) const noexcept {
     if (between.end_sequence <= between.sequence || frames.empty()) return;
     const std::uint64_t records = between.end_sequence - between.sequence;
     const std::uint64_t before = next_ - between.sequence;
-    const std::byte* record = frames.data() + frames.size() / records * before;
-    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(record + 64 * line);
-    if (frames.size() < several_frames) return;
+    const std::byte* own = frames.data() + frames.size() / records * before;
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(own + 64 * line);
+    const std::byte* ends = frames.data() + segment::frame_header_bytes;
     __builtin_prefetch(frames.data());
-    __builtin_prefetch(frames.data() + segment::frame_header_bytes +
-                       sizeof(std::uint16_t) * before);
+    __builtin_prefetch(ends + sizeof(std::uint16_t) * before);
+    if (frames.size() >= several_frames) return;
+    const std::byte* numbers = ends + sizeof(std::uint16_t) * records;
+    const std::byte* joined = numbers + sizeof(segment::JoinedNumbers) * records;
+    if (joined >= frames.data() + frames.size()) return;
+    const auto left = static_cast<std::uint64_t>(frames.data() + frames.size() - joined);
+    __builtin_prefetch(numbers + sizeof(segment::JoinedNumbers) * before);
+    __builtin_prefetch(joined - sizeof(segment::JoinedNumbers));
+    for (std::size_t line = 0; line < 3; ++line)
+        __builtin_prefetch(joined + left / records * before + 64 * line);
 }
 
 /// Where the frame that holds `next_` may begin: where it does if all frames between two indexed

@@ -336,18 +336,22 @@ inline FrameView SpaceSource::frame_of(const index::OrderEntry& entry, Source& s
 
 namespace {
 
+/// Whether the frame's records from `begin` on are those that an entry speaks of.
+bool are_records(const index::OrderEntry& entry, FrameView frame, std::uint32_t begin) noexcept {
+    const std::uint32_t count = frame.count();
+    if (!frame.is_joined())
+        return begin == 0 && frame.first_position() == entry.first_position &&
+               count == entry.records;
+    return begin < count && entry.records <= count - begin &&
+           frame.position(begin) == entry.first_position &&
+           frame.position(begin + entry.records - 1) == entry.first_position + (entry.records - 1);
+}
+
 /// The first of the frame's records that an entry speaks of; its count if they aren't the frame's.
 std::uint32_t first_record(const index::OrderEntry& entry, FrameView frame) noexcept {
     const std::uint32_t count = frame.count();
-    if (!frame.is_joined())
-        return frame.first_position() == entry.first_position && count == entry.records ? 0 : count;
     const std::uint32_t begin = frame.first_beyond(entry.first_position - 1, 0, count);
-    if (entry.records > count - begin) return count;
-    const std::uint32_t last = begin + entry.records - 1;
-    return frame.position(begin) == entry.first_position &&
-                   frame.position(last) == entry.first_position + (entry.records - 1)
-               ? begin
-               : count;
+    return are_records(entry, frame, begin) ? begin : count;
 }
 
 }  // namespace
@@ -357,13 +361,38 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
     if (entry.offset > source.end ||
         source.end - entry.offset < source.skip + segment::frame_header_bytes)
         return "the space order leads beyond the frames";
+    if (const Visited* known = visited(entry, source))
+        return add_entry(window, entry, source, known->frame, known->next);
     const char* problem = nullptr;
     const FrameView frame = frame_of(entry, source, problem);
-    if (problem != nullptr) {
-        if (frame.data() != nullptr && frame.is_joined()) add_sound(window, entry, source, frame);
-        return problem;
-    }
-    std::uint32_t begin = first_record(entry, frame);
+    if (problem == nullptr) return add_entry(window, entry, source, frame, 0);
+    if (frame.data() != nullptr && frame.is_joined()) add_sound(window, entry, source, frame);
+    return problem;
+}
+
+/// Where it is kept that a joined frame was visited.
+SpaceSource::Visited& SpaceSource::visited_at(const index::OrderEntry& entry) {
+    if (visited_.empty()) visited_.resize(visited_max);
+    const std::uint64_t place = entry.offset / 8 + (std::uint64_t{entry.source} << 40);
+    return visited_[place * 0x9e3779b97f4a7c15 >> 56];
+}
+
+/// The entry's frame, if it was visited and is held in memory since.
+inline const SpaceSource::Visited* SpaceSource::visited(const index::OrderEntry& entry,
+                                                        const Source& source) {
+    if (visited_.empty()) return nullptr;
+    const Visited& known = visited_at(entry);
+    const bool is_held = known.pinning == pinning_ && known.loads == source.loads &&
+                         source.loads == source.file->loads;
+    return is_held && known.source == entry.source && known.offset == entry.offset ? &known
+                                                                                   : nullptr;
+}
+
+/// Adds what comes next of an entry. `expected`: which record it may begin with.
+inline const char* SpaceSource::add_entry(Window& window, const index::OrderEntry& entry,
+                                          Source& source, FrameView frame,
+                                          std::uint32_t expected) {
+    std::uint32_t begin = are_records(entry, frame, expected) ? expected : first_record(entry, frame);
     if (begin == frame.count()) return "the frame isn't the one that the space order speaks of";
     std::uint32_t end = begin + entry.records;
     // Some may have been given when they were in frames of their own.
@@ -372,7 +401,18 @@ inline const char* SpaceSource::add_pinned(Window& window, const index::OrderEnt
                           entry.records, next_ - entry.first_position + 1));
     else if (next_ > entry.first_position)
         begin += static_cast<std::uint32_t>(next_ - entry.first_position);
-    return add_records(window, source, frame, begin, end);
+    const std::size_t before = window.items().size();
+    const char* problem = add_records(window, source, frame, begin, end);
+    if (!frame.is_joined() || window.items().size() == before) return problem;
+    fetch_joined(frame, begin, end);
+    Visited& visited = visited_at(entry);
+    visited.pinning = pinning_;
+    visited.loads = source.loads;
+    visited.source = entry.source;
+    visited.offset = entry.offset;
+    visited.frame = frame;
+    visited.next = backward_ ? std::max(begin, 1U) - 1 : end;
+    return problem;
 }
 
 /// Whatever of them is wanted.
@@ -406,6 +446,17 @@ void SpaceSource::add_sound(Window& window, const index::OrderEntry& entry, Sour
     if (sound == 0 || frame.position(begin + sound - 1) - frame.position(begin) != sound - 1) return;
     if (add_records(window, source, frame, begin, begin + sound) == nullptr)
         next_ = backward_ ? next - sound : next + sound;
+}
+
+/// Asks the processor for a joined frame's record that is soon to be given, and for the one that
+/// is wanted of it after that.
+inline void SpaceSource::fetch_joined(FrameView frame, std::uint32_t begin,
+                                      std::uint32_t end) noexcept {
+    constexpr std::size_t lines = 4;
+    const Bytes record = frame.record(begin);
+    for (std::size_t line = 0; line < lines; ++line) __builtin_prefetch(record.data() + 64 * line);
+    __builtin_prefetch(frame.body().data() + frame.ends_bytes() +
+                       sizeof(segment::JoinedNumbers) * (end + 1));
 }
 
 /// Asks the processor for a frame that is soon to be looked at.

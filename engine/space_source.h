@@ -85,6 +85,18 @@ private:
         std::uint32_t loads = 0;    ///< of the file when it was pinned
         std::uint32_t pin = 0;      ///< its number there
     };
+    /// A joined frame that was read from, to which the reader is likely to come back.
+    struct Visited {
+        std::uint64_t pinning = 0;  ///< the frame is there while the source has this one
+        std::uint32_t loads = 0;    ///< and this one
+        std::uint32_t source = 0;
+        std::uint64_t offset = 0;
+        segment::FrameView frame;
+        std::uint32_t next = 0;  ///< the record that comes next, if they are read in order
+    };
+    static constexpr std::size_t visited_max = 256;
+    [[nodiscard]] Visited& visited_at(const index::OrderEntry& entry);
+    [[nodiscard]] const Visited* visited(const index::OrderEntry& entry, const Source& source);
     /// Whether that source is a piece all of which is trimmed.
     [[nodiscard]] static bool is_gone(const PackState& pack, std::uint32_t number) noexcept {
         return number != 0 && pack.pieces[number - 1].frames_bytes == 0;
@@ -101,10 +113,15 @@ private:
                                          Source& source);
     [[nodiscard]] segment::FrameView frame_of(const index::OrderEntry& entry, Source& source,
                                               const char*& problem);
+    [[nodiscard]] const char* add_entry(Window& window, const index::OrderEntry& entry,
+                                        Source& source, segment::FrameView frame,
+                                        std::uint32_t begin);
     [[nodiscard]] const char* add_records(Window& window, Source& source, segment::FrameView frame,
                                           std::uint32_t begin, std::uint32_t end);
     void add_sound(Window& window, const index::OrderEntry& entry, Source& source,
                    segment::FrameView frame);
+    static void fetch_joined(segment::FrameView frame, std::uint32_t begin,
+                             std::uint32_t end) noexcept;
     void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 
@@ -128,6 +145,7 @@ private:
     bool can_go_on_ = false;                       // the next part comes from there
     std::uint64_t gatherings_ = 0;                 // when that part was loaded
     std::vector<Source> sources_;                  // of that pack, by their numbers
+    std::vector<Visited> visited_;                 // by their places; none before the first
     SegmentState* segment_ = nullptr;              // of the frame added last
     const SpaceState* last_space_ = nullptr;       // that was asked for
     const Wanted* last_wanted_ = nullptr;          // what it is

@@ -176,10 +176,13 @@ private:
     const std::byte* at_ = nullptr;
 };
 
-/// The first index from `begin` up to `end` for which it isn't so; it is for those before.
+/// The first index from `begin` up to `end` for which it isn't so; it is for those before. Mostly
+/// it is so for all or none, which is told by the last and the first.
 template <class Test>
 [[nodiscard]] std::uint32_t first_without(std::uint32_t begin, std::uint32_t end,
                                           Test&& is_so) noexcept {
+    if (begin == end || !is_so(begin)) return begin;
+    if (is_so(end - 1)) return end;
     while (begin < end) {
         const std::uint32_t middle = begin + (end - begin) / 2;
         if (is_so(middle))

@@ -14,13 +14,15 @@ namespace braid::segment {
 /// lost: each of them could be made again, with the checksum that it was committed with.
 class FrameJoiner {
 public:
-    /// A joined frame's body is no longer: a random read never hashes much more than it wants.
-    static constexpr std::size_t body_bytes_max = 4096;
+    /// A joined frame's body is no longer: a random read never hashes much more than it wants. But
+    /// mostly it is longer than what lies between two entries of a sparse index, so that each frame
+    /// has its own.
+    static constexpr std::size_t body_bytes_max = 6144;
 
     /// Whether it is a frame to be joined with others like it, or was.
     [[nodiscard]] static bool is_small(FrameView frame) noexcept {
         return (frame.is_joined() || (frame.count() == 1 && !frame.is_elsewhere())) &&
-               frame.body().size() <= body_bytes_max / 2;
+               frame.body().size() <= body_bytes_max / 3;
     }
 
     [[nodiscard]] bool is_empty() const noexcept { return frames_ == 0; }

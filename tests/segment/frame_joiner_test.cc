@@ -126,8 +126,9 @@ TEST_CASE("a joined frame has the records of its frames, each with its own numbe
             CHECK(frame.body().size() <= FrameJoiner::body_bytes_max);
             const auto records = records_of(frame);
             found.insert(found.end(), records.begin(), records.end());
-            CHECK(segment::sound_records(frame, 0, false, seed) == frame.count());
-            CHECK(segment::sound_records(frame, frame.count() - 1, true, seed) == frame.count());
+            const std::uint32_t sound = frame.is_joined() ? frame.count() : 0;
+            CHECK(segment::sound_records(frame, 0, false, seed) == sound);
+            CHECK(segment::sound_records(frame, frame.count() - 1, true, seed) == sound);
             CHECK(frame.last_position() == records.back().position);
             CHECK(frame.last_sequence() == records.back().sequence);
             CHECK(frame.last_timestamp() == records.back().timestamp);
@@ -185,7 +186,7 @@ TEST_CASE("only small frames are joined that go on where those before them end")
     CHECK_FALSE(takes(frame_of(next, 1, 10, true)));
     CHECK_FALSE(takes(frame_of(next, 1, FrameJoiner::body_bytes_max)));
     CHECK_FALSE(takes(frame_of(next, 2, 10)));  // of one transaction together
-    const auto large = frame_of(next, 1, FrameJoiner::body_bytes_max / 2 + 1);
+    const auto large = frame_of(next, 1, FrameJoiner::body_bytes_max / 3 + 1);
     CHECK_FALSE(FrameJoiner::is_small(FrameView(large.data())));
     CHECK_FALSE(takes(large));
 
