@@ -146,6 +146,12 @@ bool CarefulExtents::holds(FrameView frame, Sequence sequence) const {
            frame.first_sequence() <= sequence && sequence <= frame.last_sequence();
 }
 
+Error CarefulExtents::damaged(Link link, const char* reason) const {
+    return Error(Errc::corrupt, fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
+                                            segment::pack_name(link.pack()), link.offset(), reason,
+                                            segment_.name(), segment_.space->name));
+}
+
 /// How many from this one on are sound in a frame that isn't as a whole.
 std::uint32_t CarefulExtents::sound_records(FrameView frame, Sequence next) const {
     if (!holds(frame, next)) return 0;
@@ -162,6 +168,7 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         if (!found) return found;
         index_ = backward_ ? extents_.size() : 0;
     }
+    std::optional<Error> passed_over;
     while (window.items().size() < frames) {
         if (backward_ ? index_ == 0 : index_ == extents_.size()) break;
         const Link link = extents_[backward_ ? index_ - 1 : index_];
@@ -172,15 +179,16 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         }
         const FrameView frame = here->view.frame;
         const char* reason = segment::verify_frame(frame, store_seed_);
+        if (reason != nullptr && !holds(frame, next)) {  // or its header lies
+            if (!passed_over) passed_over = damaged(link, reason);
+            index_ += backward_ ? -1 : 1;
+            continue;
+        }
         if (reason != nullptr) {
             const std::uint32_t sound = sound_records(frame, next);
             if (sound != 0) window.add_next(frame, &segment_, here->pin, next, backward_, sound);
-            if (sound != 0 && !holds(frame, next)) index_ += backward_ ? -1 : 1;
             if (!window.items().empty()) return {};  // the good ones first
-            return Error(Errc::corrupt,
-                         fmt::format("{} at offset {}: {} (segment '{}' of space '{}')",
-                                     segment::pack_name(link.pack()), link.offset(), reason,
-                                     segment_.name(), segment_.space->name));
+            return damaged(link, reason);
         }
         const bool passed =
             backward_ ? frame.first_sequence() > next : frame.last_sequence() < next;
@@ -190,8 +198,8 @@ Result<void> CarefulExtents::fill(Window& window, std::size_t frames, Sequence& 
         window.add_next(frame, &segment_, here->pin, next, backward_);
         if (backward_ ? next < last : next > last) break;
     }
-    if (window.items().empty()) return missing_from_packs();
-    return {};
+    if (!window.items().empty()) return {};
+    return passed_over ? *std::move(passed_over) : missing_from_packs();
 }
 
 }  // namespace braid

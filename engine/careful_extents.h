@@ -37,6 +37,7 @@ private:
     [[nodiscard]] Result<void> visit_all_extents(const Visit& visit);
     [[nodiscard]] Result<void> scan_for_extents();
     [[nodiscard]] bool holds(segment::FrameView frame, Sequence sequence) const;
+    [[nodiscard]] Error damaged(segment::Link link, const char* reason) const;
     [[nodiscard]] std::uint32_t sound_records(segment::FrameView frame, Sequence next) const;
     [[nodiscard]] Error missing(const std::string& where) const;
     [[nodiscard]] Error missing_from_packs();

@@ -119,11 +119,14 @@ FrameView ExtentChain::look_up(Sequence wanted) {
         stretch->end == 0 ? extents_end_ : std::min(stretch->end, extents_end_);
     if (stretch->begin >= end) return {};
     std::uint64_t at = stretch->begin;
+    fetch(at, end);
     // Where it is if each record has an extent, and all of them the same length.
     const std::uint64_t before = wanted - std::min(stretch->first, wanted);
-    if (before != 0 && before < stretch->records) {
+    const FrameView first = frame_at(at);
+    const bool is_in_first = first.data() != nullptr && first.last_sequence() >= wanted;
+    if (!is_in_first && before != 0 && before < stretch->records) {
         const std::uint64_t guess = at + (end - at) / stretch->records * before / 8 * 8;
-        fetch(guess);
+        fetch(guess, end);
         const FrameView frame = frame_at(guess);
         if (frame.data() != nullptr && frame.segment() == segment_.id &&
             frame.first_sequence() <= wanted && frame.last_sequence() >= wanted)
@@ -143,13 +146,14 @@ FrameView ExtentChain::look_up(Sequence wanted) {
     return nearest.data() == nullptr ? nearest : frame_at(nearest_at);
 }
 
-/// Asks the processor for a small extent.
-void ExtentChain::fetch(std::uint64_t extent_offset) const noexcept {
-    constexpr std::uint64_t least = segment::extent_header_bytes + segment::frame_header_bytes;
-    constexpr std::uint64_t with_record = least + 192;
-    if (!file_->holds(extent_offset, with_record)) return;
-    const std::byte* bytes = file_->stored.bytes.data() + (extent_offset - file_->begin);
-    for (std::uint64_t line = 0; line < with_record; line += 64) __builtin_prefetch(bytes + line);
+/// Asks the processor for the first extents of a stretch: for what a small one has in all, since it
+/// may have to be hashed.
+void ExtentChain::fetch(std::uint64_t begin, std::uint64_t end) const noexcept {
+    constexpr std::uint64_t most = 1536;
+    const std::uint64_t length = std::min(end - begin, most);
+    if (begin >= end || !file_->holds(begin, length)) return;
+    const std::byte* bytes = file_->stored.bytes.data() + (begin - file_->begin);
+    for (std::uint64_t line = 0; line < length; line += 64) __builtin_prefetch(bytes + line);
 }
 
 /// Once in the process, as far as that is remembered.

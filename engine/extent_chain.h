@@ -50,7 +50,7 @@ private:
         return file_->frame(extent_offset + segment::extent_header_bytes, extents_end_,
                             segment::extent_header_bytes);
     }
-    void fetch(std::uint64_t extent_offset) const noexcept;
+    void fetch(std::uint64_t begin, std::uint64_t end) const noexcept;
     [[nodiscard]] bool is_sound(const index::PackDirectory& directory, std::uint64_t block) const;
     /// To the extent of the frame at this offset of the pack looked at last; none at its end.
     [[nodiscard]] segment::Link link_to(std::uint64_t frame_offset) const noexcept {

@@ -295,8 +295,8 @@ Result<void> Gather::copy_next() {
     return {};
 }
 
-/// Returns where the extent is from now on. Of those that are joined the first one's links stay: they
-/// lead to what is before all of them.
+/// Returns where the extent is from now on. Of those that are joined the first one's links stay:
+/// they lead to what is before all of them.
 std::uint64_t Gather::add(Bytes extent) {
     const Bytes frame_bytes = extent.subspan(segment::extent_header_bytes);
     const segment::FrameView frame(frame_bytes.data());

@@ -37,9 +37,9 @@ struct GatherTarget {
 };
 
 /// Writes the extents of neighbouring packs into one, in order of segment and sequence, small ones
-/// joined, with a directory and the merged space order, step by step (ARCHITECTURE.md, "Gathering"). Owns no
-/// thread; whoever holds the drain's role calls `step`, with no drain under way. Blocks only for
-/// its own reads and writes.
+/// joined, with a directory and the merged space order, step by step (ARCHITECTURE.md,
+/// "Gathering"). Owns no thread; whoever holds the drain's role calls `step`, with no drain under
+/// way. Blocks only for its own reads and writes.
 class Gather {
 public:
     explicit Gather(const GatherTarget& target) : target_(target) {}

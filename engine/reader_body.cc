@@ -187,9 +187,7 @@ inline void ReaderBody::fetch_ahead() const noexcept {
     constexpr std::size_t ahead = 6;
     const auto& items = window_.items();
     if (item_ + ahead >= items.size()) return;
-    const Window::Item& item = items[item_ + ahead];
-    const std::byte* at =
-        item.begin == 0 ? item.frame.data() : item.frame.record(item.begin).data();
+    const std::byte* at = items[item_ + ahead].frame.data();
     for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
 }
 

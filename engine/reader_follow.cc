@@ -33,12 +33,17 @@ const Result<Entry>* ReaderBody::follow(std::uint64_t timeout_ns) {
 
 Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
     const auto* segment = std::get_if<SegmentSource>(&source_);
-    const bool is_waiting =
-        steps_.at == steps_.stop && !is_cut_ && item_ == window_.items().size() && !failed_;
-    const Position beyond = is_waiting ? std::max(looked_through_, last_seen()) : Position(0);
+    const bool is_waiting = steps_.at == steps_.stop && item_ == window_.items().size() && !failed_;
+    // What is left of a frame comes as soon as the end rises.
+    const bool is_within_frame = is_waiting && is_cut_;
+    Position beyond = 0;
+    if (is_within_frame)
+        beyond = end_;
+    else if (is_waiting)
+        beyond = std::max(looked_through_, last_seen());
+    const bool is_of_segment = is_waiting && !is_within_frame && segment != nullptr;
     return engine_->notifier().add(
-        {bounds_.level, beyond, is_waiting && segment != nullptr ? &segment->segment() : nullptr},
-        std::move(tell));
+        {bounds_.level, beyond, is_of_segment ? &segment->segment() : nullptr}, std::move(tell));
 }
 
 void ReaderBody::take_back(std::uint64_t number) noexcept {

@@ -333,16 +333,20 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
     if (frame.data() != nullptr && is_ours(frame) &&
         file.walk.verify(frame, piece.offset + at, store_seed_) == nullptr)
         return at;
-    for (at = index != nullptr ? index->seek(next_) : 0;; at += frame.padded_length()) {
-        if (at >= piece.frames_bytes) return missing(file.id.name());
+    std::optional<Error> passed_over;  // damage that is before it, unless a header lies
+    for (at = index != nullptr ? index->seek(next_) : 0; at < piece.frames_bytes;
+         at += frame.padded_length()) {
         const char* reason = verify_in_piece(file, piece, at);
         frame = frame_in_piece(file, piece, at);
-        if (reason != nullptr && sound_records(frame) == 0)
-            return damaged(file, piece.offset + at, reason);
-        if (frame.last_sequence() >= next_) break;
+        if (reason != nullptr && sound_records(frame) == 0) {
+            if (!passed_over) passed_over = damaged(file, piece.offset + at, reason);
+            if (frame.data() == nullptr || is_ours(frame)) break;
+        } else if (frame.last_sequence() >= next_) {
+            if (is_ours(frame)) return at;
+            break;
+        }
     }
-    if (!is_ours(frame)) return missing(file.id.name());
-    return at;
+    return passed_over ? *std::move(passed_over) : missing(file.id.name());
 }
 
 /// Adds frames that stand one behind the other in a file before `end`, as long as the next one is

@@ -384,21 +384,22 @@ inline const SpaceSource::Visited* SpaceSource::visited(const index::OrderEntry&
     const Visited& known = visited_at(entry);
     const bool is_held = known.pinning == pinning_ && known.loads == source.loads &&
                          source.loads == source.file->loads;
-    return is_held && known.source == entry.source && known.offset == entry.offset ? &known
-                                                                                   : nullptr;
+    const bool is_same = is_held && known.source == entry.source && known.offset == entry.offset &&
+                         segment::fits(known.frame, source.end - (entry.offset + source.skip));
+    return is_same ? &known : nullptr;
 }
 
 /// Adds what comes next of an entry. `expected`: which record it may begin with.
 inline const char* SpaceSource::add_entry(Window& window, const index::OrderEntry& entry,
-                                          Source& source, FrameView frame,
-                                          std::uint32_t expected) {
-    std::uint32_t begin = are_records(entry, frame, expected) ? expected : first_record(entry, frame);
+                                          Source& source, FrameView frame, std::uint32_t expected) {
+    std::uint32_t begin =
+        are_records(entry, frame, expected) ? expected : first_record(entry, frame);
     if (begin == frame.count()) return "the frame isn't the one that the space order speaks of";
     std::uint32_t end = begin + entry.records;
     // Some may have been given when they were in frames of their own.
     if (backward_)
-        end = begin + static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                          entry.records, next_ - entry.first_position + 1));
+        end = begin + static_cast<std::uint32_t>(
+                          std::min<std::uint64_t>(entry.records, next_ - entry.first_position + 1));
     else if (next_ > entry.first_position)
         begin += static_cast<std::uint32_t>(next_ - entry.first_position);
     const std::size_t before = window.items().size();
@@ -438,12 +439,14 @@ void SpaceSource::add_sound(Window& window, const index::OrderEntry& entry, Sour
     const Position next = backward_ ? std::min(next_, last) : std::max(next_, entry.first_position);
     const std::uint64_t most = (backward_ ? next - entry.first_position : last - next) + 1;
     std::uint32_t index = 0;
-    while (index < frame.count() && frame.position(index) != next) ++index;
+    while (index < frame.count() &&
+           !(frame.position(index) == next && segment::is_record_sound(frame, index, store_seed_)))
+        ++index;
     if (index == frame.count()) return;
     const auto sound = static_cast<std::uint32_t>(std::min<std::uint64_t>(
         most, segment::sound_records(frame, index, backward_, store_seed_)));
     const std::uint32_t begin = backward_ ? index + 1 - sound : index;
-    if (sound == 0 || frame.position(begin + sound - 1) - frame.position(begin) != sound - 1) return;
+    if (frame.position(begin + sound - 1) - frame.position(begin) != sound - 1) return;
     if (add_records(window, source, frame, begin, begin + sound) == nullptr)
         next_ = backward_ ? next - sound : next + sound;
 }
@@ -494,9 +497,11 @@ Result<void> SpaceSource::fill_from_pack(Window& window, std::size_t frames,
             return {};
         }
         if (!backward_ && order_.end() - at > ahead) fetch(at[ahead]);
+        const Position before = next_;
         auto added = add_stored(window, pack, static_cast<std::size_t>(at - order_.begin()));
-        if (!added && window.items().empty()) return added;
-        if (!added) return {};  // the good ones first; the error comes next time
+        // The good ones first, wanted or not; the error comes next time.
+        if (!added && window.items().empty() && next_ == before) return added;
+        if (!added) return {};
         next_ = backward_ ? at->first_position - 1 : at->first_position + at->records;
         if (is_past_end()) return {};
         if (!backward_)

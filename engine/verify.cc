@@ -99,8 +99,7 @@ bool Verifier::check_frame(Bytes bytes, const std::string& name, std::uint64_t o
     const segment::Look look = segment::look(bytes);
     const char* reason = look.reason;
     if (look.found == segment::Found::nothing) reason = "a frame is missing";
-    if (look.found == segment::Found::item)
-        reason = problem_with(FrameView(bytes.data()));
+    if (look.found == segment::Found::item) reason = problem_with(FrameView(bytes.data()));
     if (reason != nullptr) {
         damage(name, offset, reason);
     } else {

@@ -28,8 +28,8 @@ static_assert(order_block_bytes_max <= 0xffff);
 static_assert(order_block_bytes_max * segment::frame_records_max <=
               std::numeric_limits<std::uint32_t>::max());
 
-// Whether an entry speaks of the same frame's next records. Only joined frames have several entries,
-// and all of their records can be told in one.
+// Whether an entry speaks of the same frame's next records. Only joined frames have several
+// entries, and all of their records can be told in one.
 bool goes_on(const OrderEntry& before, const OrderEntry& entry) {
     return entry.source == before.source && entry.offset == before.offset &&
            entry.first_position == before.first_position + before.records &&

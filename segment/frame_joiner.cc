@@ -3,6 +3,8 @@
 #include <cstring>
 #include <limits>
 
+#include "segment/pack.h"
+
 namespace braid::segment {
 namespace {
 
@@ -83,7 +85,7 @@ void FrameJoiner::add(FrameView frame) {
 
 void FrameJoiner::finish(std::vector<std::byte>& out, std::uint64_t store_seed) {
     if (frames_ == 1)
-        out.insert(out.end(), frames_bytes_.begin(), frames_bytes_.end());
+        append_padded(out, first());
     else if (frames_ > 1)
         join(out, store_seed);
     clear();
@@ -108,7 +110,8 @@ void FrameJoiner::join(std::vector<std::byte>& out, std::uint64_t store_seed) co
         const FrameView frame(frames_bytes_.data() + offset);
         index.add(frame, done);
         const std::size_t bytes = record_bytes(frame);
-        if (bytes != 0) std::memcpy(records + done, frame.body().data() + frame.index_bytes(), bytes);
+        if (bytes != 0)
+            std::memcpy(records + done, frame.body().data() + frame.index_bytes(), bytes);
         done += bytes;
         offset += frame.padded_length();
     }

@@ -11,7 +11,8 @@
 namespace braid::segment {
 
 /// pack-<number>: a file header; extents, each an ExtentHeader and a frame padded to 8 bytes, in
-/// order of their first positions; zeros up to the next 4 KiB boundary; the space order (index/space_order.h).
+/// order of their first positions; zeros up to the next 4 KiB boundary; the space order
+/// (index/space_order.h).
 [[nodiscard]] std::string pack_name(std::uint32_t pack);
 
 /// The header of a pack of a store.

@@ -25,8 +25,11 @@ struct Record {
 };
 
 Record record_of(FrameView frame, std::uint32_t index) {
-    return {std::string(as_text(frame.record(index))), frame.first_sequence() + index,
-            frame.position(index), frame.timestamp(index), frame.transaction(index),
+    return {std::string(as_text(frame.record(index))),
+            frame.first_sequence() + index,
+            frame.position(index),
+            frame.timestamp(index),
+            frame.transaction(index),
             frame.ends_transaction(index)};
 }
 
@@ -267,8 +270,8 @@ TEST_CASE("the sound records of a damaged joined frame are those up to the damag
         auto changed = frame;
         const Bytes record = whole.record(hit);
         const auto at = static_cast<std::size_t>(record.data() - frame.data());
-        const std::size_t numbers = segment::frame_header_bytes + whole.ends_bytes() +
-                                    hit * sizeof(segment::JoinedNumbers);
+        const std::size_t numbers =
+            segment::frame_header_bytes + whole.ends_bytes() + hit * sizeof(segment::JoinedNumbers);
         test::flip(changed, 8 * (record.empty() ? numbers : at));
         const FrameView view(changed.data());
         REQUIRE(segment::verify_frame(view, seed) != nullptr);

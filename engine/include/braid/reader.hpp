@@ -96,19 +96,19 @@ namespace detail {
 struct FrameSteps {
     const std::byte* records = nullptr;  ///< one behind the other
     const std::byte* ends = nullptr;     ///< where each ends: u16, little-endian, from `records` on
-    /// Of a joined frame what each record's numbers are beyond the frame's: u64 of no interest here,
-    /// u32 position, u32 transaction times 2, u64 timestamp; else nullptr.
+    /// Of a joined frame what each record's numbers are beyond the frame's: u64 of no interest
+    /// here, u32 position, u32 transaction times 2, u64 timestamp; else nullptr.
     const std::byte* numbers = nullptr;
     /// What is to be fetched from memory while the next record is given, so that with each of a
     /// frame's records as much is fetched, its index and those of the next frames included.
     const std::byte* ahead = nullptr;
-    std::size_t stride = 0;  ///< bytes of the frame for each record
+    std::size_t stride = 0;   ///< bytes of the frame for each record
     Sequence first_sequence;  ///< of the frame; so the others
     Position first_position;
     Timestamp first_timestamp;
     TransactionNumber first_transaction;
-    std::uint32_t at = 0;                ///< the record to be given next
-    std::uint32_t stop = 0;              ///< none from here on; may have wrapped to −1 backward
+    std::uint32_t at = 0;    ///< the record to be given next
+    std::uint32_t stop = 0;  ///< none from here on; may have wrapped to −1 backward
     bool is_plain = false;   ///< forward, several records without metadata, given out as they lie
     Entry* entry = nullptr;  ///< what is given out
     const Result<Entry>* result = nullptr;  ///< the same
