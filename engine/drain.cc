@@ -350,6 +350,7 @@ Result<void> Drain::finish_rewrite() {
     if (auto finished = rewrite.finish(std::move(rest), catalog_); !finished) return finished;
     catalog_doubtful_ = false;
     catalog_snapshot_bytes_ = catalog_.offset;
+    stored_bytes_ += catalog_.offset;
     return {};
 }
 

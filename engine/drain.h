@@ -67,6 +67,8 @@ public:
     /// Drains finished, and bytes of frames in them.
     [[nodiscard]] std::uint64_t drains() const noexcept { return drains_; }
     [[nodiscard]] std::uint64_t drained_bytes() const noexcept { return drained_bytes_; }
+    /// Bytes written to packs, pieces and catalogs for them.
+    [[nodiscard]] std::uint64_t stored_bytes() const noexcept { return stored_bytes_; }
 
 private:
     enum class Phase : std::uint8_t { idle, write, sync, synced, record, sync_record, publish };
@@ -185,6 +187,7 @@ private:
     std::optional<std::uint64_t> drained_us_;  // when the last one with frames began
     std::uint64_t drains_ = 0;
     std::uint64_t drained_bytes_ = 0;
+    std::uint64_t stored_bytes_ = 0;
     std::uint64_t gathered_count_ = 0;
 };
 

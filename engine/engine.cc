@@ -423,6 +423,7 @@ Metrics Engine::metrics() const {
     metrics.conflicts = conflicts_;
     metrics.drains = drains_;
     metrics.drained_bytes = drained_bytes_;
+    metrics.stored_bytes = stored_bytes_;
     metrics.gatherings = gatherings_;
     metrics.gathered_bytes = gathered_bytes_;
     metrics.slowed_ns = slowed_ns_.load(std::memory_order_relaxed);

@@ -257,6 +257,7 @@ private:
     std::uint64_t conflicts_ = 0;       // likewise
     std::uint64_t drains_ = 0;          // likewise
     std::uint64_t drained_bytes_ = 0;   // likewise
+    std::uint64_t stored_bytes_ = 0;    // likewise
     std::uint64_t gatherings_ = 0;      // likewise
     std::uint64_t gathered_bytes_ = 0;  // likewise
     bool closing_ = false;              // likewise

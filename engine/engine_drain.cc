@@ -42,6 +42,7 @@ Result<bool> Engine::step_drain(io::Queue& queue, bool block) {
     const std::scoped_lock lock(group_->mutex);
     drains_ = drain_->drains();
     drained_bytes_ = drain_->drained_bytes();
+    stored_bytes_ = drain_->stored_bytes();
     return moved;
 }
 

@@ -8,7 +8,8 @@ namespace braid {
 using segment::FrameView;
 using segment::Link;
 
-ExtentChain::Extent ExtentChain::find(Sequence wanted) {
+ExtentChain::Extent ExtentChain::find(Sequence wanted, bool alone) {
+    alone_ = alone;
     if (next_)
         if (const Extent next = take(next_, wanted); next.file != nullptr) return next;
     constexpr std::size_t long_walk = 4;
@@ -176,6 +177,10 @@ ExtentChain::Extent ExtentChain::take(Link link, Sequence wanted) {
         return {};
     const std::uint64_t offset =
         file_->begin + static_cast<std::uint64_t>(frame.data() - file_->stored.bytes.data());
+    const auto index = static_cast<std::uint32_t>(wanted - frame.first_sequence());
+    if (alone_ && !file_->walk.remembers(offset) &&
+        segment::is_record_sound(frame, index, store_seed_))
+        return {frame, file_, 0, 0, true};
     if (file_->walk.verify(frame, offset, store_seed_) != nullptr) return {};
     const std::uint64_t behind = offset + frame.padded_length() + segment::extent_header_bytes;
     if (!backward_) {

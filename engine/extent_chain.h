@@ -19,6 +19,8 @@ public:
         std::uint64_t behind =
             0;                  ///< offset of the frame of the extent behind it, whosever; 0: none
         std::uint64_t end = 0;  ///< of all extents in that file
+        /// Of the frame's records only the wanted one was verified, by its own checksum.
+        bool is_alone = false;
     };
 
     ExtentChain(Storage& storage, RecentFiles& files, std::uint64_t store_seed,
@@ -31,7 +33,8 @@ public:
 
     /// The extent that holds the sequence; without a frame where the links don't lead to a sound
     /// one. Cheap where it is the one behind the last one found, in the direction of reading.
-    [[nodiscard]] Extent find(Sequence wanted);
+    /// `alone`: no other record is wanted for now.
+    [[nodiscard]] Extent find(Sequence wanted, bool alone = false);
     /// Forward: the caller has read on, through extents one behind the other in the file of the one
     /// found last, up to the frame at this offset.
     void go_on_at(std::uint64_t frame_offset) noexcept { next_ = link_to(frame_offset); }
@@ -69,6 +72,7 @@ private:
     std::uint64_t store_seed_;
     const SegmentState& segment_;
     bool backward_;
+    bool alone_ = false;  // in this search
 
     segment::Link next_;  // of the extent that may follow the last one found
     /// Forward: extents beyond the last one found that were come by on the way to it, the nearest

@@ -31,6 +31,7 @@ boost::json::object to_json(const Metrics& metrics) {
         {"log_flushes", metrics.log_flushes},
         {"drains", metrics.drains},
         {"drained_bytes", metrics.drained_bytes},
+        {"stored_bytes", metrics.stored_bytes},
         {"gatherings", metrics.gatherings},
         {"gathered_bytes", metrics.gathered_bytes},
         {"slowed_ns", metrics.slowed_ns},

@@ -67,6 +67,7 @@ Result<void> SegmentSource::fill(Window& window, std::size_t frames) {
     window.clear_pins();
     const std::shared_lock lock(storage_.publish);
     recent_.expect(access_for(frames));
+    alone_ = frames == 1 || next_ == last_;
     if (std::exchange(gatherings_, storage_.gatherings()) != storage_.gatherings())
         careful_.reset();
     if (auto passed = pass_trimmed(); !passed) return passed;
@@ -324,15 +325,16 @@ std::uint64_t SegmentSource::guess_in_piece(RecentFiles::Recent& file, const seg
 /// Offset, from the piece's first byte, of the frame that holds `next_`: by headers alone from an
 /// indexed one on, since that frame proves itself. Where they lead astray, frames are verified one
 /// by one from the piece's beginning, so that the damaged one is named.
-Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
-                                                   const segment::Piece& piece) {
-    if (piece_sequence_ == next_ && next_ != piece.first_sequence) return piece_offset_;
+Result<SegmentSource::Place> SegmentSource::find_in_piece(RecentFiles::Recent& file,
+                                                          const segment::Piece& piece) {
+    if (piece_sequence_ == next_ && next_ != piece.first_sequence) return Place{piece_offset_};
     const index::SparseIndex* index = sparse_index(piece);
     std::uint64_t at = index != nullptr ? guess_in_piece(file, piece, *index) : 0;
     FrameView frame = frame_in_piece(file, piece, at);
-    if (frame.data() != nullptr && is_ours(frame) &&
-        file.walk.verify(frame, piece.offset + at, store_seed_) == nullptr)
-        return at;
+    if (frame.data() != nullptr && is_ours(frame)) {
+        if (is_sound_alone(file, piece.offset + at, frame)) return Place{at, true};
+        if (file.walk.verify(frame, piece.offset + at, store_seed_) == nullptr) return Place{at};
+    }
     std::optional<Error> passed_over;  // damage that is before it, unless a header lies
     for (at = index != nullptr ? index->seek(next_) : 0; at < piece.frames_bytes;
          at += frame.padded_length()) {
@@ -342,11 +344,20 @@ Result<std::uint64_t> SegmentSource::find_in_piece(RecentFiles::Recent& file,
             if (!passed_over) passed_over = damaged(file, piece.offset + at, reason);
             if (frame.data() == nullptr || is_ours(frame)) break;
         } else if (frame.last_sequence() >= next_) {
-            if (is_ours(frame)) return at;
+            if (is_ours(frame)) return Place{at};
             break;
         }
     }
     return passed_over ? *std::move(passed_over) : missing(file.id.name());
+}
+
+/// Who wants a single record of a joined frame, which was not verified yet, is spared that: the
+/// record has a checksum of its own.
+bool SegmentSource::is_sound_alone(const RecentFiles::Recent& file, std::uint64_t offset,
+                                   FrameView frame) const {
+    return alone_ && frame.is_joined() && !file.walk.remembers(offset) &&
+           segment::is_record_sound(
+               frame, static_cast<std::uint32_t>(next_ - frame.first_sequence()), store_seed_);
 }
 
 /// Adds frames that stand one behind the other in a file before `end`, as long as the next one is
@@ -382,19 +393,24 @@ Result<void> SegmentSource::fill_from_piece(Window& window, std::size_t frames,
     auto got = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
     if (!got) return got.error();
     RecentFiles::Recent& file = **got;
-    auto found = find_in_piece(file, piece);
-    if (!found) return found.error();
-    const char* reason = verify_in_piece(file, piece, *found);
-    const FrameView frame = frame_in_piece(file, piece, *found);
+    auto place = find_in_piece(file, piece);
+    if (!place) return place.error();
+    const std::uint64_t found = place->offset;
+    const char* reason = place->is_alone ? nullptr : verify_in_piece(file, piece, found);
+    const FrameView frame = frame_in_piece(file, piece, found);
+    if (place->is_alone && is_ours(frame)) {
+        window.add_next(frame, &segment_, file.stored.pin, next_, false, 1);
+        return {};
+    }
     if (reason != nullptr) {
         const std::uint32_t sound = sound_records(frame);
-        if (sound == 0) return damaged(file, piece.offset + *found, reason);
+        if (sound == 0) return damaged(file, piece.offset + found, reason);
         window.add_next(frame, &segment_, file.stored.pin, next_, false, sound);
         return {};  // the good ones first; the error comes next time
     }
     if (!is_ours(frame)) return missing(file.id.name());
     window.add_next(frame, &segment_, file.stored.pin, next_, false);
-    piece_offset_ = add_row(window, frames, file, piece.offset + *found + frame.padded_length(),
+    piece_offset_ = add_row(window, frames, file, piece.offset + found + frame.padded_length(),
                             piece.offset + piece.frames_bytes) -
                     piece.offset;
     piece_sequence_ = next_;
@@ -406,17 +422,23 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
                                                      const segment::Piece& piece) {
     auto file = recent_.get({piece.segment, piece.file}, piece.offset + piece.frames_bytes);
     if (!file) return file.error();
-    auto found = find_in_piece(**file, piece);
-    if (!found) return found.error();
+    auto place = find_in_piece(**file, piece);
+    if (!place) return place.error();
+    const std::uint64_t found = place->offset;
+    if (place->is_alone && is_ours(frame_in_piece(**file, piece, found))) {
+        const FrameView frame = frame_in_piece(**file, piece, found);
+        window.add_next(frame, &segment_, (*file)->stored.pin, next_, true, 1);
+        return {};
+    }
     boost::container::small_vector<std::uint64_t, 32> offsets;
     const index::SparseIndex* index = sparse_index(piece);
-    std::uint64_t at = index != nullptr ? index->seek(next_) : *found;
-    for (; at < *found; at += frame_in_piece(**file, piece, at).padded_length()) {
+    std::uint64_t at = index != nullptr ? index->seek(next_) : found;
+    for (; at < found; at += frame_in_piece(**file, piece, at).padded_length()) {
         if (frame_in_piece(**file, piece, at).data() == nullptr) break;
         offsets.push_back(at);
     }
-    if (at != *found) offsets.clear();
-    offsets.push_back(*found);
+    if (at != found) offsets.clear();
+    offsets.push_back(found);
     while (!offsets.empty() && window.items().size() < frames && !is_past_end()) {
         const char* reason = verify_in_piece(**file, piece, offsets.back());
         const FrameView frame = frame_in_piece(**file, piece, offsets.back());
@@ -437,9 +459,10 @@ Result<void> SegmentSource::fill_backward_from_piece(Window& window, std::size_t
 /// Along the links, as long as they lead to sound frames; else by all of them.
 Result<void> SegmentSource::fill_from_packs(Window& window, std::size_t frames, Sequence drained) {
     while (!careful_ && window.items().size() < frames && !is_past_end() && next_ <= drained) {
-        const ExtentChain::Extent extent = chain_.find(next_);
+        const ExtentChain::Extent extent = chain_.find(next_, alone_);
         if (extent.file == nullptr) break;  // what comes next is in a piece, or it is damaged
-        window.add_next(extent.frame, &segment_, extent.file->stored.pin, next_, backward_);
+        window.add_next(extent.frame, &segment_, extent.file->stored.pin, next_, backward_,
+                        extent.is_alone ? 1 : extent.frame.count());
         if (!backward_ && extent.behind != 0)
             chain_.go_on_at(add_row(window, frames, *extent.file, extent.behind, extent.end));
     }

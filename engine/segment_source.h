@@ -53,8 +53,15 @@ private:
     [[nodiscard]] Result<void> fill_from_packs(Window& window, std::size_t frames,
                                                Sequence drained);
     [[nodiscard]] const segment::Piece* piece_of(Sequence sequence) const;
-    [[nodiscard]] Result<std::uint64_t> find_in_piece(RecentFiles::Recent& file,
-                                                      const segment::Piece& piece);
+    /// A frame in a piece, from its first byte on.
+    struct Place {
+        std::uint64_t offset = 0;
+        bool is_alone = false;  ///< of its records only the next one was verified
+    };
+    [[nodiscard]] Result<Place> find_in_piece(RecentFiles::Recent& file,
+                                              const segment::Piece& piece);
+    [[nodiscard]] bool is_sound_alone(const RecentFiles::Recent& file, std::uint64_t offset,
+                                      segment::FrameView frame) const;
     [[nodiscard]] std::uint64_t guess_in_piece(RecentFiles::Recent& file,
                                                const segment::Piece& piece,
                                                const index::SparseIndex& index) const;
@@ -79,6 +86,7 @@ private:
     Position after_;
     bool backward_;
     bool from_what_is_left_;
+    bool alone_ = false;  // by the last fill: no record but the next one is wanted for now
 
     /// Forward: of the tail's node that ends before `next_`. It stays there as long as the drain
     /// hasn't come to what it holds.

@@ -405,7 +405,6 @@ inline const char* SpaceSource::add_entry(Window& window, const index::OrderEntr
     const std::size_t before = window.items().size();
     const char* problem = add_records(window, source, frame, begin, end);
     if (!frame.is_joined() || window.items().size() == before) return problem;
-    fetch_joined(frame, begin, end);
     Visited& visited = visited_at(entry);
     visited.pinning = pinning_;
     visited.loads = source.loads;
@@ -449,17 +448,6 @@ void SpaceSource::add_sound(Window& window, const index::OrderEntry& entry, Sour
     if (frame.position(begin + sound - 1) - frame.position(begin) != sound - 1) return;
     if (add_records(window, source, frame, begin, begin + sound) == nullptr)
         next_ = backward_ ? next - sound : next + sound;
-}
-
-/// Asks the processor for a joined frame's record that is soon to be given, and for the one that
-/// is wanted of it after that.
-inline void SpaceSource::fetch_joined(FrameView frame, std::uint32_t begin,
-                                      std::uint32_t end) noexcept {
-    constexpr std::size_t lines = 4;
-    const Bytes record = frame.record(begin);
-    for (std::size_t line = 0; line < lines; ++line) __builtin_prefetch(record.data() + 64 * line);
-    __builtin_prefetch(frame.body().data() + frame.ends_bytes() +
-                       sizeof(segment::JoinedNumbers) * (end + 1));
 }
 
 /// Asks the processor for a frame that is soon to be looked at.

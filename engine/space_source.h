@@ -120,8 +120,6 @@ private:
                                           std::uint32_t begin, std::uint32_t end);
     void add_sound(Window& window, const index::OrderEntry& entry, Source& source,
                    segment::FrameView frame);
-    static void fetch_joined(segment::FrameView frame, std::uint32_t begin,
-                             std::uint32_t end) noexcept;
     void fetch(const index::OrderEntry& entry) const noexcept;
     [[nodiscard]] bool is_past_end() const { return backward_ ? next_ < last_ : next_ > last_; }
 

@@ -72,6 +72,10 @@ public:
         next_ = offset + frame.padded_length() + gap_;
     }
     [[nodiscard]] std::uint64_t gap() const noexcept { return gap_; }
+    /// Whether the frame at this offset was verified, wherever the walk comes from.
+    [[nodiscard]] bool remembers(std::uint64_t offset) const noexcept {
+        return verified_ != nullptr && verified_->has(offset);
+    }
 
     /// Checks the frame at this offset of the file, whose bounds were looked at. nullptr if it is
     /// sound, else the reason in words.

@@ -81,6 +81,12 @@ public:
         if (const auto gathered = store_.gather(); !gathered) give_up(gathered.error().message());
         return true;
     }
+    /// To packs, pieces and catalogs, gathered ones included, for each byte of a frame.
+    double writing() override {
+        const auto metrics = store_.metrics();
+        return static_cast<double>(metrics.stored_bytes + metrics.gathered_bytes) /
+               static_cast<double>(metrics.drained_bytes);
+    }
     unsigned get(std::uint32_t segment, std::uint64_t sequence) override {
         auto reader =
             store_.read_segment(space, SegmentName(segment), {.from = sequence, .to = sequence});

@@ -48,6 +48,9 @@ public:
     /// Puts what was stored into the state in which single records are found fastest; false where
     /// there is no such state.
     virtual bool gather() { return false; }
+    /// Bytes written so far to what is kept, log apart, for each byte that came into it; 0 where it
+    /// isn't told.
+    virtual double writing() { return 0; }
     /// Reads one record; its payload's first byte. One thread. Not every peer can be asked.
     virtual unsigned get(std::uint32_t segment, std::uint64_t sequence);
 };

@@ -109,6 +109,56 @@ TEST_CASE("joined frames: every read gives what it gave before the drain, and be
     }
 }
 
+TEST_CASE("joined frames: who has come to a record goes on behind it when its frame is joined") {
+    constexpr std::uint64_t records = 60;
+    for (const bool pieces : {false, true})
+        for (const bool gathered : {false, true})
+            for (const std::uint64_t given : {1, 30, 59}) {
+                CAPTURE(pieces);
+                CAPTURE(gathered);
+                CAPTURE(given);
+                StoreFixture store(bursts_options(pieces));
+                for (std::uint64_t i = 1; i <= records; ++i) {
+                    must(store->append("sp", "a", record(i)));
+                    // Before a gathering each is in a pack of its own.
+                    if (gathered) must(store->drain());
+                }
+                std::vector<Reader> readers;
+                readers.push_back(store->read_segment("sp", "a"));
+                readers.push_back(store->read_space("sp"));
+                readers.push_back(store->read_all());
+                readers.push_back(store->read_segment("sp", "a", {.backward = true}));
+                readers.push_back(store->read_space("sp", {.backward = true}));
+                auto of_segment = store->follow_segment("sp", "a");
+                auto of_space = store->follow_space("sp");
+                std::vector<std::vector<std::uint64_t>> found(readers.size() + 2);
+                const auto take = [](const Result<Entry>* entry, std::vector<std::uint64_t>& into) {
+                    if (entry == nullptr) return false;
+                    into.push_back(must(*entry).sequence.value);
+                    return true;
+                };
+                const auto go_on = [&](std::uint64_t most) {
+                    for (std::size_t i = 0; i < readers.size(); ++i)
+                        for (std::uint64_t n = 0; n < most && take(readers[i].next(), found[i]);)
+                            ++n;
+                    for (std::uint64_t n = 0; n < most; ++n) {
+                        if (!take(of_segment.try_next(), found[readers.size()])) break;
+                        if (!take(of_space.try_next(), found[readers.size() + 1])) break;
+                    }
+                };
+                go_on(given);
+                must(store->drain());
+                if (gathered) must(store->gather());
+                go_on(records);
+                auto backward = numbers(1, records);
+                std::reverse(backward.begin(), backward.end());
+                for (std::size_t i = 0; i < found.size(); ++i) {
+                    CAPTURE(i);
+                    CHECK(found[i] == (i == 3 || i == 4 ? backward : numbers(1, records)));
+                }
+            }
+}
+
 TEST_CASE("joined frames: a closed store takes little more than its records") {
     StoreFixture store;
     constexpr std::uint64_t records = 20'000;

@@ -46,6 +46,7 @@ struct Figures {
     double p9999_commit_ms = 0;
     double slowest_commit_ms = 0;
     double written = 0;  // bytes that the device wrote, for each of payload
+    double writing = 0;  // bytes written to what is kept for each that came into it, log apart
     double stored = 0;   // bytes of the closed store, likewise
     double open_ms = 0;
     double get_us = 0;
@@ -162,6 +163,7 @@ Figures measure(const PeerKind& kind, Order order, const Arguments& arguments) {
     {
         const auto peer = kind.open(setup);
         fill(*peer, order, arguments, figures);
+        figures.writing = peer->writing();
     }
     figures.appends_per_second_in_all = records / seconds_since(start);
     ::sync();
@@ -195,18 +197,18 @@ Figures median_of(const std::vector<Figures>& rounds) {
             median([&](const Figures& round) { return round.appends_per_second[tenth]; }));
     for (double Figures::*figure :
          {&Figures::appends_per_second_in_all, &Figures::p9999_commit_ms,
-          &Figures::slowest_commit_ms, &Figures::written, &Figures::stored, &Figures::open_ms,
-          &Figures::get_us, &Figures::gather_seconds, &Figures::gathered_get_us,
+          &Figures::slowest_commit_ms, &Figures::written, &Figures::writing, &Figures::stored,
+          &Figures::open_ms, &Figures::get_us, &Figures::gather_seconds, &Figures::gathered_get_us,
           &Figures::gathered_stored})
         result.*figure = median([&](const Figures& round) { return round.*figure; });
     return result;
 }
 
 void print(const std::string& peer, const Figures& figures) {
-    fmt::print("  {:10} {:7.0f} {:8.1f} {:8.1f} {:8.2f} {:7.2f} {:8.1f} {:8.2f}  ", peer,
+    fmt::print("  {:10} {:7.0f} {:8.1f} {:8.1f} {:8.2f} {:7.2f} {:7.2f} {:8.1f} {:8.2f}  ", peer,
                figures.appends_per_second_in_all / 1e3, figures.p9999_commit_ms,
-               figures.slowest_commit_ms, figures.written, figures.stored, figures.open_ms,
-               figures.get_us);
+               figures.slowest_commit_ms, figures.written, figures.writing, figures.stored,
+               figures.open_ms, figures.get_us);
     if (figures.gather_seconds != 0)
         fmt::print(" {:6.2f} {:8.2f} {:6.2f}  ", figures.gathered_get_us, figures.gather_seconds,
                    figures.gathered_stored);
@@ -228,13 +230,15 @@ void run(const Arguments& arguments) {
     fmt::print(
         "appends: thousands a second until the store is closed, then of each tenth; commit: ms at\n"
         "p99.99, and the slowest; written: bytes that the device wrote for each of payload;\n"
+        "writing: to packs, pieces and catalogs for each byte of a frame, until the close;\n"
         "stored: bytes of the closed store, likewise; open: ms; get: us, in the page cache; get,\n"
         "gathered: the same behind a gathering, how many seconds that took, and stored by then\n");
     for (const Order order : {Order::in_turns, Order::random}) {
         fmt::print(
-            "\n{}\n  {:10} {:>7} {:>8} {:>8} {:>8} {:>7} {:>8} {:>8}   get, gathered          \n",
+            "\n{}\n  {:10} {:>7} {:>8} {:>8} {:>8} {:>7} {:>7} {:>8} {:>8}   get, gathered         "
+            " \n",
             order == Order::in_turns ? "one after another" : "in a random order each time", "",
-            "appends", "p99.99", "slowest", "written", "stored", "open", "get");
+            "appends", "p99.99", "slowest", "written", "writing", "stored", "open", "get");
         std::map<const PeerKind*, std::vector<Figures>> measured;
         for (std::uint32_t round = 0; round < arguments.rounds; ++round)
             for (const PeerKind* kind : kinds)
