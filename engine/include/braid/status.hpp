@@ -67,8 +67,8 @@ struct Metrics {
     std::uint64_t log_bytes_written = 0;
     std::uint64_t log_flushes = 0;
     std::uint64_t drains = 0;
-    std::uint64_t drained_bytes = 0;  ///< of frames
-    std::uint64_t stored_bytes = 0;   ///< written for them to packs, pieces and catalogs
+    std::uint64_t drained_bytes = 0;   ///< of frames
+    std::uint64_t stored_bytes = 0;    ///< written for them to packs, pieces and catalogs
     std::uint64_t gatherings = 0;      ///< packs that took the place of others
     std::uint64_t gathered_bytes = 0;  ///< written for such packs
     std::uint64_t slowed_ns =
