@@ -282,7 +282,10 @@ void Drain::submit_syncs(io::Queue& queue) {
 }
 
 void Drain::close_outputs() noexcept {
-    for (Output& output : outputs_at_work()) output = {};
+    for (Output& output : outputs_at_work()) {
+        stored_bytes_ += output.bytes.size();
+        output = {};
+    }
     outputs_finished_ += outputs_at_work().size();
 }
 

@@ -17,7 +17,6 @@ void Drain::publish() {
     if (!is_gathering()) ++drains_;
     drained_bytes_ += frames_bytes_;
     stored_bytes_ += record_bytes_.size();
-    for (const Output& output : outputs_) stored_bytes_ += output.bytes.size();
     if (frames_bytes_ != 0) drained_us_ = begun_us_;
     next_space_ = record_.next_space;
     next_segment_ = record_.next_segment;

@@ -179,8 +179,10 @@ ExtentChain::Extent ExtentChain::take(Link link, Sequence wanted) {
         file_->begin + static_cast<std::uint64_t>(frame.data() - file_->stored.bytes.data());
     const auto index = static_cast<std::uint32_t>(wanted - frame.first_sequence());
     if (alone_ && !file_->walk.remembers(offset) &&
-        segment::is_record_sound(frame, index, store_seed_))
+        segment::is_record_sound(frame, index, store_seed_)) {
+        next_ = link;  // who goes on is still there
         return {frame, file_, 0, 0, true};
+    }
     if (file_->walk.verify(frame, offset, store_seed_) != nullptr) return {};
     const std::uint64_t behind = offset + frame.padded_length() + segment::extent_header_bytes;
     if (!backward_) {

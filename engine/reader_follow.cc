@@ -35,7 +35,7 @@ Result<std::uint64_t> ReaderBody::notify(std::function<void()> tell) {
     const auto* segment = std::get_if<SegmentSource>(&source_);
     const bool is_waiting = steps_.at == steps_.stop && item_ == window_.items().size() && !failed_;
     // What is left of a frame comes as soon as the end rises.
-    const bool is_within_frame = is_waiting && is_cut_;
+    const bool is_within_frame = steps_.at == steps_.stop && is_cut_ && !failed_;
     Position beyond = 0;
     if (is_within_frame)
         beyond = end_;

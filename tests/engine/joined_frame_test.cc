@@ -164,6 +164,11 @@ TEST_CASE("joined frames: a closed store takes little more than its records") {
     constexpr std::uint64_t records = 20'000;
     for (std::uint64_t i = 0; i < records; ++i)
         must(store->append("sp", "a", std::string(100, 'x'), {}, Durability::buffered));
+    must(store->drain());
+    const Metrics metrics = store->metrics();
+    CHECK(metrics.drained_bytes > records * 150);  // of frames of their own
+    CHECK(metrics.stored_bytes > records * 126);
+    CHECK(metrics.stored_bytes < records * 130);
     store.close();
     std::uint64_t bytes = 0;
     for (const auto& file : std::filesystem::directory_iterator(store.directory())) {
@@ -171,6 +176,56 @@ TEST_CASE("joined frames: a closed store takes little more than its records") {
         if (!name.starts_with("log-")) bytes += file.file_size();
     }
     CHECK(bytes < records * 130);
+}
+
+TEST_CASE("joined frames: who has sought a record goes on behind it") {
+    constexpr std::uint64_t records = 70;
+    constexpr std::uint64_t damaged = 40;
+    for (const ReadMode mode : {ReadMode::mapped, ReadMode::copied})
+        for (const bool pieces : {false, true})
+            for (const bool gathered : {false, true})
+                for (const bool damage : {false, true}) {
+                    CAPTURE(pieces);
+                    CAPTURE(gathered);
+                    CAPTURE(damage);
+                    Options options = bursts_options(pieces);
+                    options.read_mode = mode;
+                    StoreFixture store(options);
+                    for (std::uint64_t i = 1; i < records; ++i) {
+                        must(store->append("sp", "a", record(i) + std::string(100, '.')));
+                        if (gathered && !pieces && i % 20 == 0) must(store->drain());
+                    }
+                    must(store->drain());
+                    must(store->append("sp", "a", ""));  // alone, and nothing behind its header
+                    must(store->drain());
+                    if (gathered) must(store->gather());
+                    store.close();
+                    if (damage) REQUIRE(damage_stored(store.directory(), record(damaged)) == 1);
+                    store.open();
+                    const auto is_read = [&](const Result<Entry>* entry, std::uint64_t sequence) {
+                        if (sequence == 0 || sequence > records) return entry == nullptr;
+                        if (entry == nullptr) return false;
+                        if (damage && sequence == damaged) return code(*entry) == Errc::corrupt;
+                        return entry->has_value() && (**entry).sequence == sequence;
+                    };
+                    for (std::uint64_t sought = 1; sought <= records; ++sought) {
+                        CAPTURE(sought);
+                        Reader forward = store->read_segment("sp", "a");
+                        Reader backward = store->read_segment("sp", "a", {.backward = true});
+                        CHECK(is_read(forward.seek(sought), sought));
+                        CHECK(is_read(backward.seek(sought), sought));
+                        if (damage && sought == damaged) continue;
+                        for (std::uint64_t i = sought + 1; i <= std::min(sought + 5, records + 1);
+                             ++i) {
+                            CHECK(is_read(forward.next(), i));
+                            if (damage && i == damaged) break;
+                        }
+                        for (std::uint64_t i = sought - 1; i + 5 >= sought; --i) {
+                            CHECK(is_read(backward.next(), i));
+                            if (i == 0 || (damage && i == damaged)) break;
+                        }
+                    }
+                }
 }
 
 TEST_CASE("joined frames: damage costs the record that it hits, and no other") {
