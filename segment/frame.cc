@@ -127,8 +127,7 @@ bool is_record_sound(FrameView frame, std::uint32_t index, std::uint64_t store_s
     if (!frame.is_joined()) return false;
     const std::size_t begin = index == 0 ? 0 : frame.end_offset(index - 1);
     const std::size_t end = frame.end_offset(index);
-    if (begin > end || end > frame.body().size() - frame.index_bytes())
-        return false;
+    if (begin > end || end > frame.body().size() - frame.index_bytes()) return false;
     const Bytes record = frame.record(index);
     FrameHeader own;
     own.prefix.checksum = 0;
