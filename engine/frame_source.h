@@ -38,9 +38,10 @@ public:
         segment::FrameView frame;
         SegmentState* segment;
         std::uint32_t pin;
-        /// Which of its records are meant: none before are left, wanted, or at positions in a row.
+        /// Which of its records are meant. Others are trimmed, not wanted, were given before, or
+        /// have an item of their own.
         std::uint32_t begin;
-        std::uint32_t end;  ///< no more than there are
+        std::uint32_t end;
     };
 
     void clear() noexcept {
@@ -59,14 +60,10 @@ public:
     }
     /// A frame of which entries up to `after` are not wanted.
     void add(segment::FrameView frame, SegmentState* segment, Position after = 0) {
-        add_in(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, after);
+        add_records(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, after, 0,
+                    frame.count());
     }
-    /// The same in memory of this number.
-    void add_in(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
-                Position after) {
-        add_records(pin, frame, segment, after, 0, frame.count());
-    }
-    /// The same of some of the frame's records.
+    /// The same of some of the frame's records, in memory of this number.
     void add_records(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
                      Position after, std::uint32_t begin, std::uint32_t end) {
         if (after != 0) begin = frame.first_beyond(after, begin, end);

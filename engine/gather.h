@@ -63,6 +63,9 @@ public:
     [[nodiscard]] std::uint64_t written_bytes() const noexcept { return written_bytes_; }
 
 private:
+    /// A step writes so much, up to multiples of it: as the drain does.
+    static constexpr std::uint64_t step_bytes = 2 << 20;
+
     enum class Phase : std::uint8_t { idle, scan, copy, directory, order, finish, finished };
 
     [[nodiscard]] Result<bool> next_phase(Choice choice);

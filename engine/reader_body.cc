@@ -16,6 +16,9 @@ namespace {
 /// So many bytes before a record is given it is fetched from memory.
 constexpr std::size_t fetched_ahead = 4096;
 
+// The handle, which knows nothing of frames, reads them by itself.
+static_assert(detail::FrameSteps::numbers_bytes == sizeof(segment::JoinedNumbers));
+
 Error out_of_memory() {
     return {Errc::io, "out of memory", ENOMEM};
 }

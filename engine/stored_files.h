@@ -93,9 +93,9 @@ private:
                                                   std::uint64_t length);
     /// The file as the one used last. Under the mutex.
     [[nodiscard]] Kept& use(FileId id);
-    /// Maps as much as the file holds, but at least so much. Under the mutex.
     [[nodiscard]] static Result<std::unique_ptr<io::Mapping>> map_whole(io::File& file, FileId id,
                                                                         std::uint64_t least);
+    /// Maps as much as the file holds, but at least so much. Under the mutex.
     [[nodiscard]] Result<void> map(Kept& kept, Access access, std::uint64_t least);
     /// Leaves its mappings to those who have pinned them.
     void unmap(Kept& kept) noexcept;

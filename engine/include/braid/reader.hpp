@@ -99,6 +99,7 @@ struct FrameSteps {
     /// Of a joined frame what each record's numbers are beyond the frame's: u64 of no interest
     /// here, u32 position, u32 transaction times 2, u64 timestamp; else nullptr.
     const std::byte* numbers = nullptr;
+    static constexpr std::size_t numbers_bytes = 24;  ///< of a record
     /// What is to be fetched from memory while the next record is given, so that with each of a
     /// frame's records as much is fetched, its index and those of the next frames included.
     const std::byte* ahead = nullptr;
@@ -130,8 +131,7 @@ struct FrameSteps {
         return load<std::uint16_t>(ends + sizeof(std::uint16_t) * record);
     }
     void show_numbers(std::uint32_t record) const noexcept {
-        constexpr std::size_t bytes = 24;
-        const std::byte* own = numbers + bytes * record;
+        const std::byte* own = numbers + numbers_bytes * record;
         entry->position = first_position + load<std::uint32_t>(own + 8);
         entry->transaction = first_transaction + load<std::uint32_t>(own + 12) / 2;
         entry->timestamp = first_timestamp + load<std::uint64_t>(own + 16);
