@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "tests/engine/model_random.h"
 #include "tests/engine/store_fixture.h"
+#include "tests/sim/sim_disk.h"
 
 namespace braid::test {
 namespace {
@@ -324,6 +327,73 @@ TEST_CASE("joined frames: who doesn't want the segment is stopped no sooner than
     const Result<Entry>* next = again.try_next();
     REQUIRE(next != nullptr);
     CHECK(next->has_value());
+}
+
+TEST_CASE("joined frames: what was damaged in memory gets no new checksum from a drain") {
+    constexpr std::size_t records = 30;
+    for (const std::size_t hit : {0, 7, 29}) {
+        CAPTURE(hit);
+        sim::SimDisk disk(1);
+        const auto engine =
+            must(Engine::open(disk.borrow(), bursts_options(false), Engine::Threads::none));
+        for (std::size_t i = 0; i < records; ++i) {
+            TransactionBody body(engine->options());
+            body.append("sp", "a", as_bytes(record(i + 1)), {});
+            must(engine->commit(body, Durability::buffered));
+        }
+        const auto queue = must(disk.make_queue(8, nullptr));
+        while (engine->step_log(*queue)) continue;
+        const auto chunk = engine->parts().arena.find(hit + 1);
+        REQUIRE(chunk != nullptr);
+        const auto& node = chunk->node(chunk->find(hit + 1, chunk->nodes()));
+        // The last byte of the payload.
+        const_cast<std::byte*>(node.frame)[node.view().length() - 1] ^= std::byte{1};
+        must(engine->drain());
+        EntryBounds bounds;
+        const auto reader = engine->read_segment("sp", "a", bounds);
+        std::size_t given = 0;
+        const Result<Entry>* entry = reader->next();
+        for (; entry != nullptr && *entry; entry = reader->next())
+            CHECK(as_text((**entry).payload) == record(++given));
+        CHECK(given == hit);
+        REQUIRE(entry != nullptr);
+        CHECK(entry->error().code() == Errc::corrupt);
+        CHECK(must(engine->verify()).damages.size() == 1);
+        must(engine->close());
+    }
+}
+
+TEST_CASE("joined frames: a damaged header is told, and costs its frame") {
+    for (const bool pieces : {false, true}) {
+        CAPTURE(pieces);
+        StoreFixture store(bursts_options(pieces));
+        for (std::uint64_t i = 1; i <= 200; ++i)
+            must(store->append("sp", "a", record(i) + std::string(100, '.')));
+        must(store->drain());
+        const auto all = entries(store->read_segment("sp", "a"));
+        store.close();
+        for (const auto& file : std::filesystem::directory_iterator(store.directory())) {
+            const std::string name = file.path().filename().string();
+            if (!name.starts_with(pieces ? "segment-" : "pack-")) continue;
+            // Of the first frame: the first sequence.
+            const std::streamoff at = (pieces ? 4096 : 128 + 16) + 24;
+            std::fstream stream(file.path(), std::ios::binary | std::ios::in | std::ios::out);
+            stream.seekp(at);
+            stream.put(100);
+        }
+        store.open();
+        for (const bool of_space : {false, true}) {
+            const Delivery read =
+                read_to_end(of_space ? store->read_space("sp") : store->read_segment("sp", "a"));
+            CHECK(read.entries.empty());
+            REQUIRE(read.error);
+            CHECK(read.error->code() == Errc::corrupt);
+        }
+        // What lies behind is found.
+        const auto later = entries(store->read_segment("sp", "a", {.from = 190}));
+        CHECK((later == std::vector<Seen>(all.begin() + 189, all.end())));
+        CHECK(must(store->verify()).damages.size() >= 1);
+    }
 }
 
 }  // namespace braid::test
