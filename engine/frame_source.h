@@ -63,6 +63,17 @@ public:
         add_records(static_cast<std::uint32_t>(pins_.size() - 1), frame, segment, after, 0,
                     frame.count());
     }
+    /// The same of a node's frame, without a look at that: it may be in no cache yet.
+    void add(const segment::TailNode& node, SegmentState* segment, Position after) {
+        const auto gone = [&](std::uint64_t through, std::uint64_t first) {
+            return static_cast<std::uint32_t>(
+                through < first ? 0 : std::min<std::uint64_t>(node.count, through - first + 1));
+        };
+        const std::uint32_t begin = std::max(gone(after.value, node.first_position.value),
+                                             gone(segment->trimmed.value, node.first_sequence.value));
+        items_.emplace_back(node.view(), segment, static_cast<std::uint32_t>(pins_.size() - 1),
+                            begin, node.count);
+    }
     /// The same of some of the frame's records, in memory of this number.
     void add_records(std::uint32_t pin, segment::FrameView frame, SegmentState* segment,
                      Position after, std::uint32_t begin, std::uint32_t end) {

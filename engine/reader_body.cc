@@ -84,6 +84,15 @@ bool ReaderBody::fail(Error error) {
     return false;
 }
 
+/// Asks the processor for frames that are soon to be entered.
+inline void ReaderBody::fetch_ahead() const noexcept {
+    constexpr std::size_t ahead = 6;
+    const auto& items = window_.items();
+    if (item_ + ahead >= items.size()) return;
+    const std::byte* at = items[item_ + ahead].frame.data();
+    for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
+}
+
 /// Goes to the first record of the window's current frame if all of its records are to be given,
 /// which is the rule in a scan; false, and nothing done, otherwise.
 inline bool ReaderBody::enter_whole_frame() {
@@ -98,6 +107,39 @@ inline bool ReaderBody::enter_whole_frame() {
     steps_.stop = item.end;
     granted_ += count;
     show_frame(item);
+    return true;
+}
+
+inline void ReaderBody::name_segment(SegmentState& segment) {
+    segment_ = &segment;
+    current_->space = segment.space->name;
+    current_->segment = segment.name();
+}
+
+/// Gives the only record of the window's next frame, if that is to be given and has nothing special
+/// about it: with frames of a single record each step of a scan comes here.
+inline bool ReaderBody::give_single() noexcept {
+    if (poisons_views || !is_window_within_ || item_ == window_.items().size()) return false;
+    const Window::Item& item = window_.items()[item_];
+    const segment::FrameView frame = item.frame;
+    if (!frame.is_plain_single() || item.begin == item.end || granted_ == bounds_.limit)
+        return false;
+    ++item_;
+    ++granted_;
+    fetch_ahead();
+    Entry& entry = *current_;
+    if (segment_ != item.segment) name_segment(*item.segment);
+    if (std::exchange(has_metadata_, false)) entry.metadata = Metadata();
+    is_elsewhere_ = false;
+    frame_ = frame;
+    steps_.at = steps_.stop = 1;
+    memory_ = &window_.memory(item);
+    entry.pin = memory_;
+    entry.payload = frame.body();
+    entry.sequence = frame.first_sequence();
+    entry.position = frame.first_position();
+    entry.timestamp = frame.timestamp();
+    entry.transaction = frame.transaction();
     return true;
 }
 
@@ -147,12 +189,6 @@ inline void ReaderBody::show_frame(const Window::Item& item) {
     entry.pin = memory_;
 }
 
-void ReaderBody::name_segment(SegmentState& segment) {
-    segment_ = &segment;
-    current_->space = segment.space->name;
-    current_->segment = segment.name();
-}
-
 /// Of the records that the window's item means, those within the bounds.
 void ReaderBody::clip() {
     const Window::Item& item = window_.items()[item_ - 1];
@@ -183,15 +219,6 @@ void ReaderBody::clip() {
         is_cut_ = high < item.end;
     }
     granted_ += taken;
-}
-
-/// Asks the processor for frames that are soon to be entered.
-inline void ReaderBody::fetch_ahead() const noexcept {
-    constexpr std::size_t ahead = 6;
-    const auto& items = window_.items();
-    if (item_ + ahead >= items.size()) return;
-    const std::byte* at = items[item_ + ahead].frame.data();
-    for (std::size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
 }
 
 Bytes ReaderBody::lend(Bytes record) {
@@ -227,7 +254,10 @@ inline void ReaderBody::deliver() noexcept(!poisons_views) {
 
 const Result<Entry>* ReaderBody::next() {
     if constexpr (poisons_views) lent_.clear();
-    if (steps_.at == steps_.stop) static_cast<void>(enter_whole_frame());
+    if (steps_.at == steps_.stop) {
+        if (give_single()) return &current_;
+        static_cast<void>(enter_whole_frame());
+    }
     if (!is_ready() && !find_next()) return outcome();
     deliver();
     return &current_;

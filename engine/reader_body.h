@@ -121,6 +121,7 @@ private:
     [[nodiscard]] Result<void> fill_window(FrameSource& from);
     [[nodiscard]] bool is_window_within() const noexcept;
     [[nodiscard]] Error trimmed(const Error& gone);
+    [[nodiscard]] bool give_single() noexcept;
     [[nodiscard]] bool enter_whole_frame();
     /// Looks at the window's current frame: false if it ends the reading, by its time.
     [[nodiscard]] bool enter_frame();

@@ -128,10 +128,11 @@ bool SpaceSource::skip_gap(const PackState* pack) {
     return true;
 }
 
-void SpaceSource::take(Window& window, const TailNode& node, const std::shared_ptr<Chunk>& chunk) {
+/// Of a node in the chunk that the window has pinned last.
+inline void SpaceSource::take(Window& window, const TailNode& node) {
     auto* segment = static_cast<SegmentState*>(node.owner);
     const Wanted* one = wanted(segment->space);
-    if (one != nullptr && is_wanted(*segment)) window.add(node.view(), segment, chunk, one->after);
+    if (one != nullptr && is_wanted(*segment)) window.add(node, segment, one->after);
 }
 
 void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position drained) {
@@ -140,20 +141,25 @@ void SpaceSource::fill_from_arena(Window& window, std::size_t frames, Position d
     ++pinning_;
     const std::shared_ptr<Chunk> chunk = arena_.find(next_);
     if (chunk == nullptr) return;
+    window.pin(chunk);
     const std::size_t count = chunk->nodes();
     std::size_t index = chunk->find(next_, count);
     if (!backward_) {
         for (; index < count && window.items().size() < frames; ++index) {
             const TailNode& node = chunk->node(index);
             if (node.first_position > std::min(end_, last_)) break;
-            take(window, node, chunk);
+            for (std::size_t line = 0; line < 3; ++line)
+                __builtin_prefetch(node.frame + 4096 + 64 * line);
+            __builtin_prefetch(&node - 32);
+            __builtin_prefetch(reinterpret_cast<const std::byte*>(&node - 32)+64);
+            take(window, node);
             next_ = node.last_position() + 1;
         }
         return;
     }
     for (; window.items().size() < frames; --index) {
         const TailNode& node = chunk->node(index);
-        take(window, node, chunk);
+        take(window, node);
         next_ = node.first_position - 1;
         if (index == 0 || next_ <= drained || is_past_end()) break;
     }

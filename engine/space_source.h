@@ -60,8 +60,7 @@ private:
     }
     [[nodiscard]] bool is_named(const SegmentState& segment) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
-    void take(Window& window, const segment::TailNode& node,
-              const std::shared_ptr<segment::Chunk>& chunk);
+    void take(Window& window, const segment::TailNode& node);
     [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
                                               const PackState& pack);
     [[nodiscard]] Result<void> load_order(const PackState& pack, std::size_t frames);

@@ -88,6 +88,10 @@ public:
     [[nodiscard]] bool ends_transaction() const noexcept {
         return flags() & item_flags::ends_transaction;
     }
+    /// Whether its body is the payload of its only record.
+    [[nodiscard]] bool is_plain_single() const noexcept {
+        return count() == 1 && type() == ItemType::records && !has_metadata();
+    }
     [[nodiscard]] std::uint64_t checksum() const noexcept { return load<std::uint64_t>(0); }
     [[nodiscard]] SegmentId segment() const noexcept { return load<std::uint64_t>(16); }
     [[nodiscard]] Sequence first_sequence() const noexcept { return load<std::uint64_t>(24); }
