@@ -69,8 +69,9 @@ public:
             return static_cast<std::uint32_t>(
                 through < first ? 0 : std::min<std::uint64_t>(node.count, through - first + 1));
         };
-        const std::uint32_t begin = std::max(gone(after.value, node.first_position.value),
-                                             gone(segment->trimmed.value, node.first_sequence.value));
+        const std::uint32_t begin =
+            std::max(gone(after.value, node.first_position.value),
+                     gone(segment->trimmed.value, node.first_sequence.value));
         items_.emplace_back(node.view(), segment, static_cast<std::uint32_t>(pins_.size() - 1),
                             begin, node.count);
     }

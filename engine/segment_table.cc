@@ -51,10 +51,6 @@ SegmentState* SegmentTable::find(std::string_view space, std::string_view segmen
     return found != nullptr && is_visible(*found, visible) ? found : nullptr;
 }
 
-SegmentState* SegmentTable::find(SegmentId id) const {
-    return segments_by_id_.find(id.value);
-}
-
 SpaceState* SegmentTable::find(SpaceId id) const {
     const std::shared_lock lock(mutex_);
     return at_id(spaces_by_id_, id.value);

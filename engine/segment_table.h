@@ -46,7 +46,7 @@ public:
     [[nodiscard]] SpaceState* find_space(std::string_view name, Position visible) const;
     [[nodiscard]] SegmentState* find(std::string_view space, std::string_view segment,
                                      Position visible) const;
-    [[nodiscard]] SegmentState* find(SegmentId id) const;
+    [[nodiscard]] SegmentState* find(SegmentId id) const { return segments_by_id_.find(id.value); }
     [[nodiscard]] SpaceState* find(SpaceId id) const;
 
     /// The segment's state, made if it is missing (without an id). May throw std::bad_alloc; the

@@ -60,6 +60,7 @@ private:
     }
     [[nodiscard]] bool is_named(const SegmentState& segment) const;
     void fill_from_arena(Window& window, std::size_t frames, Position drained);
+    static void fetch_row(const segment::TailNode& node) noexcept;
     void take(Window& window, const segment::TailNode& node);
     [[nodiscard]] Result<void> fill_from_pack(Window& window, std::size_t frames,
                                               const PackState& pack);
@@ -106,6 +107,12 @@ private:
     void begin_window(Window& window);
     void pin(Window& window, Source& source);
     [[nodiscard]] Result<void> add_stored(Window& window, const PackState& pack, std::size_t index);
+    [[nodiscard]] static bool leads_beyond(const index::OrderEntry& entry,
+                                           const Source& source) noexcept {
+        return entry.offset > source.end ||
+               source.end - entry.offset < source.skip + segment::frame_header_bytes;
+    }
+    [[nodiscard]] bool add_known(Window& window, const index::OrderEntry& entry);
     /// Adds what comes next of the frame of an entry whose source is pinned. What is wrong with it,
     /// or nullptr; of a damaged one `next_` goes past what was added.
     [[nodiscard]] const char* add_pinned(Window& window, const index::OrderEntry& entry,
