@@ -10,10 +10,6 @@
 namespace braid {
 namespace {
 
-/// Writes end at its multiples: the system then keeps in large pages what is cached of them, and
-/// whoever reads at random through a mapping of it finds its way sooner.
-constexpr std::size_t write_bytes_max = 2 << 20;
-constexpr std::size_t writes_in_flight = 8;
 /// What comes faster isn't kept in the page cache: it would turn all of it over within minutes, and
 /// new memory for it can cost a virtual machine more than the disk does (docs/decisions/0016).
 constexpr std::uint64_t cached_bytes_a_second_max = 64 << 20;
@@ -76,18 +72,20 @@ void Drain::fail(io::Queue& queue) {
 }
 
 Result<void> Drain::take_completions(io::Queue& queue, bool block) {
+    const std::size_t least = phase_ == Phase::build ? writes_in_flight : 1;
+    const bool waits = block && queue.in_flight() >= least;
     io::Completion completion;
-    if (block && queue.in_flight() != 0) {
-        completion = queue.wait();
-        if (!completion.result) return completion.result;
-    }
-    while (queue.poll(completion))
+    for (bool taken = waits; taken || queue.poll(completion); taken = false) {
+        if (taken) completion = queue.wait();
         if (!completion.result) return completion.result.error();
+        if (completion.token != 0) --parts_[completion.token - 1].writes;
+    }
     return {};
 }
 
 Result<bool> Drain::next_phase(io::Queue& queue) {
     if (phase_ == Phase::idle) return begin();
+    if (phase_ == Phase::build) return build(queue) ? begin_write() : Result<bool>(true);
     if (phase_ == Phase::write) {
         if (auto opened = open_outputs(); !opened) return opened.error();
         submit_writes(queue);
@@ -137,12 +135,18 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
 Result<bool> Drain::begin() {
     if (!collect()) return false;
     collect_trim();
-    if (!nodes_.empty()) {
-        assign();
-        choose_mode();
-        if (auto named = name_outputs(); !named) return named.error();
-        build();
-    }
+    if (nodes_.empty()) return begin_write();
+    assign();
+    choose_mode();
+    if (auto named = name_outputs(); !named) return named.error();
+    if (auto opened = open_outputs(); !opened) return opened.error();
+    begin_build();
+    phase_ = Phase::build;
+    return true;
+}
+
+/// What the record says is known, but nothing of it counts before all else is durable.
+Result<bool> Drain::begin_write() {
     finish_record();
     if (auto rewritten = rewrite_some(); !rewritten) return rewritten.error();
     if (catalog_file_ == nullptr) {
@@ -248,8 +252,9 @@ std::span<Drain::Output> Drain::outputs_at_work() noexcept {
 Result<void> Drain::open_outputs() {
     for (Output& output : outputs_at_work()) {
         if (output.file != nullptr) continue;
-        auto file = target_.disk.open(output.name,
-                                      {.write = true, .create = true, .truncate = output.truncate});
+        auto file = target_.disk.open(
+            output.name,
+            {.write = true, .create = true, .truncate = output.truncate, .direct = output.direct});
         if (!file) return file.error();
         output.file = std::move(*file);
     }
@@ -283,7 +288,7 @@ void Drain::submit_syncs(io::Queue& queue) {
 
 void Drain::close_outputs() noexcept {
     for (Output& output : outputs_at_work()) {
-        stored_bytes_ += output.bytes.size();
+        stored_bytes_ += output.handed_over + output.bytes.size();
         output = {};
     }
     outputs_finished_ += outputs_at_work().size();

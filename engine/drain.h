@@ -14,6 +14,7 @@
 #include "engine/storage.h"
 #include "engine/trim.h"
 #include "engine/watermarks.h"
+#include "io/aligned_buffer.h"
 #include "io/disk.h"
 
 namespace braid {
@@ -71,7 +72,16 @@ public:
     [[nodiscard]] std::uint64_t stored_bytes() const noexcept { return stored_bytes_; }
 
 private:
-    enum class Phase : std::uint8_t { idle, write, sync, synced, record, sync_record, publish };
+    enum class Phase : std::uint8_t {
+        idle,
+        build,  // the pack is written as it grows
+        write,
+        sync,
+        synced,
+        record,
+        sync_record,
+        publish,
+    };
 
     /// What a drain has for one segment.
     struct Work {
@@ -95,9 +105,19 @@ private:
         std::string name;
         std::uint64_t offset = 0;
         bool truncate = false;
+        bool direct = false;  ///< all of it is written in whole blocks
         std::vector<std::byte> bytes{};
         std::uint64_t submitted = 0;
+        std::uint64_t handed_over = 0;     ///< bytes before `offset` that were its own
         std::unique_ptr<io::File> file{};  ///< while it is being written
+
+        /// Where what is added next will stand in the file.
+        [[nodiscard]] std::uint64_t end() const noexcept { return offset + bytes.size(); }
+    };
+    /// Bytes of the pack that are being written while the rest is built.
+    struct Part {
+        io::AlignedBuffer bytes;
+        std::size_t writes = 0;  // in flight
     };
 
     [[nodiscard]] Result<bool> next_phase(io::Queue& queue);
@@ -113,9 +133,14 @@ private:
     void assign_frame(const segment::TailNode& node);
     void assign_pieces();
     [[nodiscard]] Result<void> name_outputs();
-    void reserve_outputs(std::size_t pack_header_bytes);
-    void build();
+    void begin_build();
+    void reserve_pieces();
+    [[nodiscard]] bool build(io::Queue& queue);
     void build_frame(std::size_t index);
+    [[nodiscard]] Part& free_part();
+    void hand_over(io::Queue& queue, std::size_t bytes);
+    void finish_build(io::Queue& queue);
+    [[nodiscard]] Result<bool> begin_write();
     void place_frame(std::size_t index, Work& work);
     [[nodiscard]] std::size_t joined_end(std::size_t index) const noexcept;
     [[nodiscard]] bool is_joinable(segment::FrameView frame) const noexcept;
@@ -143,6 +168,10 @@ private:
         if (work < work_.size()) work_[work].segment->fetch();
     }
     static constexpr std::size_t segments_ahead = 16;
+    /// Writes end at its multiples: the system then keeps in large pages what is cached of them,
+    /// and whoever reads at random through a mapping of it finds its way sooner.
+    static constexpr std::size_t write_bytes_max = 2 << 20;
+    static constexpr std::size_t writes_in_flight = 8;
     void let_go_of_tails();
     void publish_trims();
     void publish_gathered();
@@ -175,6 +204,8 @@ private:
     std::vector<std::uint32_t> large_;            // indexes of work for a piece, rising
     std::uint64_t frames_bytes_ = 0;              // of all work
     std::vector<Output> outputs_;                 // the pack first
+    std::vector<Part> parts_;                     // of the pack
+    std::size_t built_ = 0;                       // nodes
     io::WriteMode mode_ = io::WriteMode::cached;  // of their writes
     std::uint64_t begun_us_ = 0;                  // on the disk's clock
     std::size_t outputs_finished_ = 0;            // written and synced

@@ -108,7 +108,9 @@ Result<void> Drain::name_outputs() {
                              .last_position = record_.cut,
                              .pieces = static_cast<std::uint32_t>(record_.pieces.size())});
     // Only the pack of a drain that never finished can be in the way, and it is ours to overwrite.
-    outputs_.push_back({.name = segment::pack_name(number), .truncate = true});
+    outputs_.push_back({.name = segment::pack_name(number),
+                        .truncate = true,
+                        .direct = mode_ == io::WriteMode::uncached});
     for (const std::uint32_t index : large_) {
         Work& work = work_[index];
         const segment::Piece& piece = record_.pieces[work.piece - 1];
@@ -126,36 +128,78 @@ Result<void> Drain::name_outputs() {
     return {};
 }
 
-/// So that nothing is copied while they grow. Indexes and order come on top, and seldom go beyond.
-void Drain::reserve_outputs(std::size_t pack_header_bytes) {
-    constexpr std::size_t order_bytes_a_frame = 6;
-    std::size_t pack_bytes = pack_header_bytes + 2 * io::block_bytes + frames_bytes_ +
-                             nodes_.size() * (segment::extent_header_bytes + order_bytes_a_frame);
+/// So that nothing is copied while they grow. Their indexes come on top, and seldom go beyond.
+void Drain::reserve_pieces() {
     for (const std::uint32_t index : large_) {
         const Work& work = work_[index];
-        pack_bytes -= work.frames_bytes;
         outputs_[work.piece_output].bytes.reserve(work.frames_bytes + work.frames_bytes / 64 +
                                                   4 * io::block_bytes);
     }
-    outputs_.front().bytes.reserve(pack_bytes);
 }
 
-void Drain::build() {
+void Drain::begin_build() {
+    reserve_pieces();
     const auto header = segment::make_pack_header(target_.store, record_.packs.front().number);
     auto& pack = outputs_.front().bytes;
-    reserve_outputs(sizeof header);
+    pack.reserve(write_bytes_max + segment::frame_body_bytes_max);
     pack.resize(sizeof header);
     std::memcpy(pack.data(), &header, sizeof header);
-    for (std::size_t i = 0; i < nodes_.size(); ++i) build_frame(i);
+}
+
+/// Builds as long as its writes keep up. True when all is built.
+bool Drain::build(io::Queue& queue) {
+    for (; built_ < nodes_.size(); ++built_) {
+        if (const std::size_t bytes = outputs_.front().bytes.size(); bytes >= write_bytes_max) {
+            if (queue.in_flight() >= writes_in_flight) return false;
+            hand_over(queue, bytes / write_bytes_max * write_bytes_max);
+        }
+        build_frame(built_);
+    }
+    finish_build(queue);
+    return true;
+}
+
+Drain::Part& Drain::free_part() {
+    for (Part& part : parts_)
+        if (part.writes == 0) return part;
+    return parts_.emplace_back();
+}
+
+/// Submits the first bytes of what is built of the pack, whole blocks of it, from memory that
+/// direct writes can take.
+void Drain::hand_over(io::Queue& queue, std::size_t bytes) {
+    Output& pack = outputs_.front();
+    queue.reserve((bytes + write_bytes_max - 1) / write_bytes_max);
+    Part& part = free_part();
+    const Bytes held = part.bytes.hold(Bytes(pack.bytes).first(bytes));
+    const auto token = static_cast<std::uint64_t>(&part - parts_.data()) + 1;
+    for (std::size_t at = 0; at < bytes; at += write_bytes_max, ++part.writes)
+        queue.submit({.mode = mode_,
+                      .file = pack.file.get(),
+                      .bytes = held.subspan(at, std::min(write_bytes_max, bytes - at)),
+                      .offset = pack.offset + at,
+                      .token = token});
+    pack.bytes.erase(pack.bytes.begin(), pack.bytes.begin() + static_cast<std::ptrdiff_t>(bytes));
+    pack.offset += bytes;
+    pack.handed_over += bytes;
+}
+
+void Drain::finish_build(io::Queue& queue) {
+    Output& pack = outputs_.front();
     index::PackInfo& info = record_.packs.front();
-    info.extents_end = pack.size();
-    pad_to_block(pack);
-    info.order_offset = pack.size();
-    record_.sections = order_.finish(pack, 0, info.number, target_.store_seed, [&](SpaceId space) {
-        return target_.table.find(space)->order;
-    });
-    info.bytes = pack.size();
+    info.extents_end = pack.end();
+    pad_to_block(pack.bytes);  // they begin with one
+    info.order_offset = pack.end();
+    record_.sections =
+        order_.finish(pack.bytes, pack.offset, info.number, target_.store_seed,
+                      [&](SpaceId space) { return target_.table.find(space)->order; });
+    info.bytes = pack.end();
     for (const std::uint32_t index : large_) finish_piece(work_[index]);
+    const std::size_t rest = pack.direct ? pack.bytes.size() % io::block_bytes : 0;
+    hand_over(queue, pack.bytes.size() - rest);
+    if (rest != 0)  // is less than a block
+        outputs_.push_back(
+            {.name = pack.name, .offset = pack.offset, .bytes = std::exchange(pack.bytes, {})});
 }
 
 void Drain::build_frame(std::size_t index) {
@@ -199,7 +243,7 @@ std::size_t Drain::joined_end(std::size_t index) const noexcept {
 /// Writes the frame, and with it those of the segment's next ones that are joined.
 void Drain::place_frame(std::size_t index, Work& work) {
     Output& output = outputs_[work.piece == 0 ? 0 : work.piece_output];
-    const std::uint64_t offset = output.offset + output.bytes.size();
+    const std::uint64_t offset = output.end();
     frames_[index].offset = offset;
     if (work.piece == 0) {
         index::SegmentUpdate& update = work.update;
@@ -233,12 +277,12 @@ bool Drain::is_joinable(segment::FrameView frame) const noexcept {
 void Drain::finish_piece(Work& work) {
     segment::Piece& piece = record_.pieces[work.piece - 1];
     Output& output = outputs_[work.piece_output];
-    piece.frames_bytes = output.offset + output.bytes.size() - piece.offset;
+    piece.frames_bytes = output.end() - piece.offset;
     const Bytes frames = Bytes(output.bytes).subspan(piece.offset - output.offset);
     auto index = index::SparseIndex::build(piece, frames, output.name);
     BRAID_CHECK(index.has_value(), "a piece just built has no index: {}", index.error().message());
     pad_to_block(output.bytes);
-    piece.index_offset = output.offset + output.bytes.size();
+    piece.index_offset = output.end();
     const auto encoded = index->encode(piece, target_.store_seed);
     piece.index_bytes = encoded.size();
     output.bytes.insert(output.bytes.end(), encoded.begin(), encoded.end());

@@ -99,6 +99,8 @@ void Drain::give_up() {
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
     outputs_finished_ = 0;
+    if (mode_ == io::WriteMode::cached) parts_.clear();  // else the next one is soon to come
+    built_ = 0;
     for (std::size_t i = 0; i < work_.size(); ++i) {
         fetch_segment(i + segments_ahead);
         work_[i].segment->drain_work = 0;

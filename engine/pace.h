@@ -64,7 +64,6 @@ private:
     /// before: as if there were always left of it a quarter of what it has taken.
     [[nodiscard]] std::uint64_t time_left_ns(std::uint64_t in_memory,
                                              std::uint64_t now_ns) const noexcept {
-        if (ns_per_mib_.load(std::memory_order_relaxed) == 0) return 0;
         const std::uint64_t ends = ends_ns_.load(std::memory_order_acquire);
         if (ends == 0) return expected_ns(in_memory);
         if (now_ns < ends) return std::max(ends - now_ns, expected_ns(budget_ / 16));
@@ -74,7 +73,8 @@ private:
     }
 
     std::uint64_t budget_;
-    std::atomic<std::uint64_t> ns_per_mib_{0};     // of the last drain that moved enough
+    // Of the last drain that moved enough; before the first one has, what is expected of a slow one.
+    std::atomic<std::uint64_t> ns_per_mib_{5'000'000};
     std::atomic<std::uint64_t> begun_ns_{0};       // when the drain under way began,
     std::atomic<std::uint64_t> ends_ns_{0};        // and is expected to end; 0: none is
     std::atomic<std::uint64_t> paid_until_ns_{0};  // the line of time
