@@ -180,6 +180,7 @@ private:
         return record_.kind == index::CatalogRecordKind::gather;
     }
     void fail(io::Queue& queue);
+    void let_go_of_parts();
     void give_up();
 
     DrainTarget target_;

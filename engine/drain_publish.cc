@@ -91,6 +91,14 @@ void Drain::remove_gathered_from() {
     target_.storage.remove_later(names);
 }
 
+/// Where frames come fast the next drain is soon to need them.
+void Drain::let_go_of_parts() {
+    std::erase_if(parts_, [this](const Part& part) {
+        return mode_ == io::WriteMode::cached || part.bytes.capacity() > write_bytes_max;
+    });
+    for (Part& part : parts_) part.writes = 0;
+}
+
 /// Forgets the drain under way, whether it was published or not.
 void Drain::give_up() {
     phase_ = Phase::idle;
@@ -99,7 +107,7 @@ void Drain::give_up() {
     if (catalog_doubtful_) catalog_file_.reset();
     outputs_.clear();
     outputs_finished_ = 0;
-    if (mode_ == io::WriteMode::cached) parts_.clear();  // else the next one is soon to come
+    let_go_of_parts();
     built_ = 0;
     for (std::size_t i = 0; i < work_.size(); ++i) {
         fetch_segment(i + segments_ahead);

@@ -9,7 +9,8 @@ namespace braid {
 /// Slows those down who fill memory faster than drains empty it. A drain gives all its memory back
 /// at its end, so whoever ran into the bound before would wait for the rest of it. Instead, from
 /// three quarters of the budget on, what is left of memory is given out over what is left of the
-/// drain's time, as far as the drains before tell it. Any thread.
+/// drain's time, as far as the drains before tell it; the first one is taken to be slow. Any
+/// thread.
 class Pace {
 public:
     explicit Pace(std::uint64_t budget_bytes) noexcept : budget_(budget_bytes) {}
@@ -73,7 +74,8 @@ private:
     }
 
     std::uint64_t budget_;
-    // Of the last drain that moved enough; before the first one has, what is expected of a slow one.
+    // Of the last drain that moved enough; before the first one has, what is expected of a slow
+    // one.
     std::atomic<std::uint64_t> ns_per_mib_{5'000'000};
     std::atomic<std::uint64_t> begun_ns_{0};       // when the drain under way began,
     std::atomic<std::uint64_t> ends_ns_{0};        // and is expected to end; 0: none is
