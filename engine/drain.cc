@@ -135,6 +135,9 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
 Result<bool> Drain::begin() {
     if (!collect()) return false;
     collect_trim();
+    // Before a file is touched of which a record may speak that may have reached the medium.
+    if (catalog_doubtful_)
+        if (auto rewritten = rewrite_rest(); !rewritten) return rewritten.error();
     if (nodes_.empty()) return begin_write();
     assign();
     choose_mode();
@@ -311,7 +314,6 @@ void Drain::shorten_catalog() noexcept {
 /// More segments than the drain brings, so that all are written one day. What it is about to change
 /// comes behind them.
 Result<void> Drain::rewrite_some() {
-    if (catalog_doubtful_) return rewrite_rest();
     if (!rewrite_ && !is_catalog_long(snapshots_while_open)) return {};
     const std::uint64_t more = std::max<std::uint64_t>(
         target_.options.tail_bytes_max / tail_bytes_a_rewritten_segment, work_.size() / 2);

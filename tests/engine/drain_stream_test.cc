@@ -32,10 +32,9 @@ public:
             for (std::uint64_t n = random_.below(40) + 1; n != 0; --n) {
                 const std::size_t length = std::min(left, next_length());
                 left -= length;
-                const char first = static_cast<char>('a' + records_.size() % 26);
-                records_.emplace_back(length, first);
+                lengths_.push_back(length);
                 body.append("sp", "segment " + std::to_string(random_.below(40)),
-                            as_bytes(records_.back()), {});
+                            as_bytes(std::string(length, byte_of(lengths_.size()))), {});
             }
             must(engine_->commit(body, Durability::buffered));
         }
@@ -59,13 +58,17 @@ public:
         std::size_t read = 0;
         for (const auto* entry = reader->next(); entry != nullptr; entry = reader->next()) {
             REQUIRE(*entry);
-            REQUIRE(std::ranges::equal((*entry)->payload, as_bytes(records_[read++])));
+            REQUIRE((*entry)->payload.size() == lengths_[read++]);
+            const auto byte = static_cast<std::byte>(byte_of(read));
+            REQUIRE(std::ranges::all_of((*entry)->payload, [&](auto one) { return one == byte; }));
         }
-        CHECK(read == records_.size());
+        CHECK(read == lengths_.size());
     }
     sim::SimDisk& disk() { return disk_; }
 
 private:
+    /// Of the n-th record.
+    static char byte_of(std::size_t n) noexcept { return static_cast<char>('a' + n % 26); }
     std::size_t next_length() {
         switch (random_.below(100)) {
             case 0:
@@ -89,7 +92,7 @@ private:
     Random random_;
     sim::SimDisk disk_;
     Options options_;
-    std::vector<std::string> records_;
+    std::vector<std::size_t> lengths_;
     std::shared_ptr<Engine> engine_;
     std::unique_ptr<io::Queue> queue_;
 };
@@ -100,7 +103,7 @@ TEST_CASE("a pack of many parts has all that was committed") {
     LongDrains drains(seed);
     // The first one is written through the page cache, the second one past it.
     for (int i = 0; i < 2; ++i) {
-        drains.append(25 * mib);
+        drains.append(18 * mib);
         must(drains.drain());
         drains.check_all();
     }
@@ -114,7 +117,7 @@ TEST_CASE("a drain of which any part can't be written is done anew") {
     LongDrains drains(seed);
     drains.append(mib);
     must(drains.drain());
-    drains.append(25 * mib);
+    drains.append(18 * mib);
     std::uint64_t failed = 0;
     for (std::uint64_t nth = 1; failed + 1 == nth; ++nth) {
         drains.disk().clear_faults();
@@ -123,7 +126,7 @@ TEST_CASE("a drain of which any part can't be written is done anew") {
             drains.disk().fail({.nth = nth - 1, .result = 4096, .file = "pack-000002"});
         if (!drains.drain()) ++failed;
     }
-    CHECK(failed >= 13);
+    CHECK(failed >= 9);
     drains.check_all();
     drains.reopen();
     drains.check_all();
