@@ -113,9 +113,8 @@ bool Engine::fits(const Sequencer::Need& need) const {
 /// Others may take what a drain has made free: then it is tried again, as long as they get on.
 Result<void> Engine::make_room(const Sequencer::Need& need) {
     for (std::uint64_t drains = drains_so_far();;) {
-        if (group_->is_far_ahead())
-            if (auto synced = sync(); !synced)
-                return GroupCommit::after_failure(synced.error(), synced.error());
+        if (auto written = let_log_catch_up(); !written)
+            return GroupCommit::after_failure(written.error(), written.error());
         auto prepared = group_->prepare(need.item_bytes);
         if (prepared) {
             const std::scoped_lock lock(group_->mutex);
@@ -129,6 +128,29 @@ Result<void> Engine::make_room(const Sequencer::Need& need) {
         if (auto drained = drain_all(*drain_queue_); !drained) return drained;
         const std::uint64_t before = std::exchange(drains, drains_so_far());
         if (drains == before) return group_->prepare(need.item_bytes);
+    }
+}
+
+/// (L) Whether so much isn't written, or in so many files, that more of it would only mean a longer
+/// stop once memory is full of it.
+bool Engine::is_log_behind() const {
+    constexpr std::uint64_t part = 4;  // of the memory for what isn't drained
+    return group_->is_far_ahead() || group_->pending_bytes() >= options_.tail_bytes_max / part;
+}
+
+/// Waits until that isn't so any more, for a batch at a time and not for all of them.
+Result<void> Engine::let_log_catch_up() {
+    for (;;) {
+        std::shared_ptr<CommitBatch> oldest;
+        bool leads = false;
+        {
+            const std::scoped_lock lock(group_->mutex);
+            if (group_->failure()) return *group_->failure();
+            if (is_log_behind()) oldest = group_->oldest();
+            if (oldest == nullptr) return {};
+            leads = group_->add_waiter(*oldest);
+        }
+        if (!group_->wait(*oldest, leads)) return *oldest->error;
     }
 }
 
@@ -234,16 +256,20 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
             watermarks_.raise_durable(last, done.receipt.transaction);
         if (buffered) {
             watermarks_.raise_committed(last, done.receipt.transaction);
-            return {std::move(done.receipt), nullptr, false, false, need.item_bytes};
+            return {std::move(done.receipt), nullptr,        false, false,
+                    need.item_bytes,         is_log_behind()};
         }
         return await(group_->newest(), std::move(done.receipt), callback);
     }
 }
 
 /// Buffered commits wait for nothing else; with a simulated engine nothing is to be waited for.
-void Engine::keep_pace(std::uint64_t bytes) {
+void Engine::keep_pace(const Submitted& buffered) {
     if (!has_threads_) return;
-    const std::uint64_t delay = pace_.delay_ns(bytes, arena_->bytes(), monotonic_ns());
+    // What goes wrong with the log is told to the next commit.
+    if (buffered.log_is_behind) static_cast<void>(let_log_catch_up());
+    const std::uint64_t delay =
+        pace_.delay_ns(buffered.buffered_bytes, arena_->bytes(), monotonic_ns());
     if (delay == 0) return;
     slowed_ns_.fetch_add(delay, std::memory_order_relaxed);
     std::this_thread::sleep_for(std::chrono::nanoseconds(delay));
@@ -254,7 +280,7 @@ Result<Receipt> Engine::commit(TransactionBody& body, Durability durability) {
     Submitted submitted = submit(body, durability, nullptr, NoRoom::wait);
     if (submitted.batch != nullptr && !group_->wait(*submitted.batch, submitted.leads))
         return GroupCommit::after_failure(submitted.result, *submitted.batch->error);
-    if (submitted.buffered_bytes != 0) keep_pace(submitted.buffered_bytes);
+    if (submitted.buffered_bytes != 0) keep_pace(submitted);
     return std::move(submitted.result);
 }
 

@@ -146,6 +146,7 @@ private:
         bool leads = false;              ///< the waiting thread is to write it
         bool no_room = false;            ///< nothing became of it, and nobody waited
         std::size_t buffered_bytes = 0;  ///< in memory, and nobody waits for anything
+        bool log_is_behind = false;      ///< whoever commits buffered should wait for it
     };
     /// What to do where memory and log have no room for a transaction.
     enum class NoRoom : std::uint8_t { wait, give_up };
@@ -174,7 +175,9 @@ private:
     [[nodiscard]] std::uint64_t drains_so_far() const;
     [[nodiscard]] std::uint64_t due_of(const CommitBatch& batch, bool buffered,
                                        bool has_callback) const;
-    void keep_pace(std::uint64_t bytes);
+    void keep_pace(const Submitted& buffered);
+    [[nodiscard]] bool is_log_behind() const;
+    [[nodiscard]] Result<void> let_log_catch_up();
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool tails_want_drain() const noexcept;
     /// Of what a NamedTable holds.

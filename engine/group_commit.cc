@@ -153,6 +153,11 @@ std::shared_ptr<CommitBatch> GroupCommit::newest() const {
     return in_flight_.empty() ? nullptr : in_flight_.back();
 }
 
+std::shared_ptr<CommitBatch> GroupCommit::oldest() const {
+    if (!in_flight_.empty()) return in_flight_.front();
+    return queue_.empty() || queue_.front()->body.bytes == 0 ? nullptr : queue_.front();
+}
+
 std::optional<std::uint64_t> GroupCommit::next_due() const {
     if (queue_.empty()) return std::nullopt;
     return pending_bytes_ >= pending_bytes_max ? 0 : queue_.front()->due_ns;

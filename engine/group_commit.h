@@ -71,6 +71,8 @@ public:
               TransactionNumber transaction, std::uint64_t due_ns) noexcept;
     /// (L) The batch that was joined last, if it isn't durable yet.
     [[nodiscard]] std::shared_ptr<CommitBatch> newest() const;
+    /// (L) The first batch that isn't durable yet, or nullptr.
+    [[nodiscard]] std::shared_ptr<CommitBatch> oldest() const;
     /// (L) Whether somebody leads, who will see to what is due, or raise the log thread for it.
     [[nodiscard]] bool is_led() const noexcept { return leading_; }
     /// (L) Set by a failed log write: nothing is accepted any more.
@@ -113,8 +115,8 @@ public:
     /// Seals the log if its last batch isn't attested, unless somebody else leads. Blocks.
     void seal();
 
-    /// What isn't written yet goes into so many log files that the next one should wait for a sync.
-    [[nodiscard]] bool is_far_ahead();
+    /// (L) What isn't written yet goes into so many log files that the next one should wait.
+    [[nodiscard]] bool is_far_ahead() const noexcept;
     /// Makes the next log file ready, with room for a transaction of so many bytes. Blocks.
     /// `no_space` where only a drain, or a larger disk, would help.
     [[nodiscard]] Result<void> prepare(std::uint64_t item_bytes);

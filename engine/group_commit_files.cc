@@ -31,8 +31,7 @@ const wal::LogFiles::Taken* GroupCommit::unassigned() const {
     return ready_.size() > assigned ? &*std::next(ready_.begin(), assigned) : nullptr;
 }
 
-bool GroupCommit::is_far_ahead() {
-    const std::scoped_lock lock(mutex);
+bool GroupCommit::is_far_ahead() const noexcept {
     return assigned_file_ - writer_file_ >= files_ahead_max;
 }
 
