@@ -69,6 +69,32 @@ TEST_CASE("as long as drains keep pace the log stays much smaller than it may be
     must(engine->close());
 }
 
+TEST_CASE("whoever is far ahead of the log waits for a part of what isn't written, not for all") {
+    sim::SimDisk disk(1);
+    Options options = default_options();
+    options.log_file_bytes = 64 << 10;
+    options.log_bytes_max = 64 << 20;
+    const auto engine = must(Engine::open(disk.borrow(), options, Engine::Threads::none));
+    std::uint64_t least = no_limit;  // unwritten when something had just been written
+    std::uint64_t most = 0;
+    Position durable = 0;
+    for (int i = 0; i < 4000; ++i) {
+        TransactionBody body(engine->options());
+        body.append("sp", "a", as_bytes(std::string(1000, 'x')), {});
+        must(engine->commit(body, Durability::buffered));
+        const Watermarks& marks = engine->watermarks();
+        const std::uint64_t unwritten = marks.committed() - marks.durable();
+        most = std::max(most, unwritten);
+        if (std::exchange(durable, marks.durable()) != marks.durable())
+            least = std::min(least, unwritten);
+    }
+    // Eight files of some 60 commits may be unwritten.
+    CHECK(most > 400);
+    CHECK(most < 600);
+    CHECK(least > 350);
+    must(engine->close());
+}
+
 TEST_CASE("a close leaves little log, though a large next file is half made") {
     sim::SimDisk disk(1);
     Options options = default_options();
