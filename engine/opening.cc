@@ -240,8 +240,13 @@ Result<void> Opening::load() {
         return Error(Errc::corrupt,
                      fmt::format("{}: there is a catalog, but no log file that was ever begun",
                                  index::catalog_name(catalog_.end.file)));
-    engine_.recovery_.recovered_transactions =
-        engine_.sequencer_->last_transaction() - storage.transaction();
+    const TransactionNumber last = engine_.sequencer_->last_transaction();
+    // What is written next goes on behind what headers say.
+    if (scan_.last_transaction() > last)
+        return Error(Errc::corrupt, fmt::format("the log's headers speak of transactions up to {}, "
+                                                "what is in it ends with {}",
+                                                scan_.last_transaction(), last.value));
+    engine_.recovery_.recovered_transactions = last - storage.transaction();
     engine_.recovery_.torn_bytes = scan_.torn_bytes;
     engine_.recovery_.torn_tail = scan_.torn_tail;
     engine_.recovery_.log_files = scan_.slots.size();

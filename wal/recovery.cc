@@ -298,6 +298,11 @@ std::uint64_t LogScan::begin_bytes() const noexcept {
     return bytes;
 }
 
+std::uint64_t LogScan::last_transaction() const noexcept {
+    return carried.empty() ? attested_transaction
+                           : std::max(attested_transaction, carried.back().last_transaction);
+}
+
 Result<LogScan> scan_log(io::Disk& disk, const Uuid& store, std::uint64_t drained,
                          const ApplyBatch& apply) {
     return Scanner(disk, store, drained, apply).run();

@@ -49,6 +49,8 @@ struct LogScan {
 
     /// Capacity that the file of the next opening needs at least: header, carried batches, roll.
     [[nodiscard]] std::uint64_t begin_bytes() const noexcept;
+    /// The last transaction that headers speak of.
+    [[nodiscard]] std::uint64_t last_transaction() const noexcept;
 };
 
 /// Takes the body of one data batch, and where it stands for messages. Batches come in order; those
