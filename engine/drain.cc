@@ -87,6 +87,9 @@ Result<bool> Drain::next_phase(io::Queue& queue) {
     if (phase_ == Phase::idle) return begin();
     if (phase_ == Phase::build) return build(queue) ? begin_write() : Result<bool>(true);
     if (phase_ == Phase::write) {
+        // The rest of a pack is in the page cache: nothing beside it is to be written direct then.
+        const auto is_written = [](const Part& part) { return part.writes == 0; };
+        if (!std::all_of(parts_.begin(), parts_.end(), is_written)) return true;
         if (auto opened = open_outputs(); !opened) return opened.error();
         submit_writes(queue);
         if (queue.in_flight() == 0) phase_ = Phase::sync;
@@ -267,7 +270,7 @@ Result<void> Drain::open_outputs() {
 void Drain::submit_writes(io::Queue& queue) {
     for (Output& output : outputs_at_work()) {
         while (output.submitted < output.bytes.size()) {
-            if (queue.in_flight() == writes_in_flight) return;
+            if (queue.in_flight() >= writes_in_flight) return;
             const std::uint64_t offset = output.offset + output.submitted;
             const std::size_t bytes = std::min(write_bytes_max - offset % write_bytes_max,
                                                output.bytes.size() - output.submitted);
@@ -309,6 +312,17 @@ void Drain::shorten_catalog() noexcept {
     } catch (const std::bad_alloc&) {  // as any other failure
     }
     give_up_rewrite();
+}
+
+Result<void> Drain::settle_catalog() {
+    try {
+        auto rewritten = rewrite_rest();
+        if (!rewritten) give_up_rewrite();
+        return rewritten;
+    } catch (const std::bad_alloc&) {
+        give_up_rewrite();
+        throw;
+    }
 }
 
 /// More segments than the drain brings, so that all are written one day. What it is about to change

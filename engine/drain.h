@@ -63,6 +63,11 @@ public:
     /// Begins a new catalog file if that shortens it much, for the next opening; while idle. Where
     /// that fails a sound catalog is left, the old one or the new one.
     void shorten_catalog() noexcept;
+    /// Whether the catalog may have a record, or not, that doesn't count: no file may be touched
+    /// then of which it may speak.
+    [[nodiscard]] bool is_catalog_doubtful() const noexcept { return catalog_doubtful_; }
+    /// Begins the catalog anew, while idle.
+    [[nodiscard]] Result<void> settle_catalog();
     /// Gathered packs that took the place of others.
     [[nodiscard]] std::uint64_t gathered() const noexcept { return gathered_count_; }
     /// Drains finished, and bytes of frames in them.

@@ -168,6 +168,7 @@ Drain::Part& Drain::free_part() {
 /// Submits the first bytes of what is built of the pack, whole blocks of it, from memory that
 /// direct writes can take.
 void Drain::hand_over(io::Queue& queue, std::size_t bytes) {
+    if (bytes == 0) return;
     Output& pack = outputs_.front();
     queue.reserve((bytes + write_bytes_max - 1) / write_bytes_max);
     Part& part = free_part();

@@ -113,8 +113,7 @@ bool Engine::fits(const Sequencer::Need& need) const {
 /// Others may take what a drain has made free: then it is tried again, as long as they get on.
 Result<void> Engine::make_room(const Sequencer::Need& need) {
     for (std::uint64_t drains = drains_so_far();;) {
-        if (auto written = let_log_catch_up(); !written)
-            return GroupCommit::after_failure(written.error(), written.error());
+        catch_up();
         auto prepared = group_->prepare(need.item_bytes);
         if (prepared) {
             const std::scoped_lock lock(group_->mutex);
@@ -138,20 +137,30 @@ bool Engine::is_log_behind() const {
     return group_->is_far_ahead() || group_->pending_bytes() >= options_.tail_bytes_max / part;
 }
 
-/// Waits until that isn't so any more, for a batch at a time and not for all of them.
-Result<void> Engine::let_log_catch_up() {
-    for (;;) {
-        std::shared_ptr<CommitBatch> oldest;
-        bool leads = false;
-        {
-            const std::scoped_lock lock(group_->mutex);
-            if (group_->failure()) return *group_->failure();
-            if (is_log_behind()) oldest = group_->oldest();
-            if (oldest == nullptr) return {};
-            leads = group_->add_waiter(*oldest);
-        }
-        if (!group_->wait(*oldest, leads)) return *oldest->error;
+/// If that is so, waits for one batch, the oldest, and returns it, durable or failed. So nobody
+/// waits for all that is there, nor for what comes meanwhile.
+std::shared_ptr<CommitBatch> Engine::wait_for_log() {
+    std::shared_ptr<CommitBatch> oldest;
+    bool leads = false;
+    {
+        const std::scoped_lock lock(group_->mutex);
+        if (group_->failure() || !is_log_behind()) return nullptr;
+        oldest = group_->oldest();
+        if (oldest == nullptr) return nullptr;
+        leads = group_->add_waiter(*oldest);
     }
+    static_cast<void>(group_->wait(*oldest, leads));  // what goes wrong is told to the next commit
+    return oldest;
+}
+
+/// Waits until the log isn't behind, or has all that is there now.
+void Engine::catch_up() {
+    const auto newest = [this] {
+        const std::scoped_lock lock(group_->mutex);
+        return group_->newest();
+    }();
+    while (newest != nullptr && newest->state.load() != CommitBatch::done)
+        if (wait_for_log() == nullptr) return;
 }
 
 std::uint64_t Engine::drains_so_far() const {
@@ -266,8 +275,9 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
 /// Buffered commits wait for nothing else; with a simulated engine nothing is to be waited for.
 void Engine::keep_pace(const Submitted& buffered) {
     if (!has_threads_) return;
-    // What goes wrong with the log is told to the next commit.
-    if (buffered.log_is_behind) static_cast<void>(let_log_catch_up());
+    // Whoever leads the log can't wait for it.
+    if (GroupCommit::is_calling_back()) return;
+    if (buffered.log_is_behind) wait_for_log();
     const std::uint64_t delay =
         pace_.delay_ns(buffered.buffered_bytes, arena_->bytes(), monotonic_ns());
     if (delay == 0) return;

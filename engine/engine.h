@@ -177,7 +177,8 @@ private:
                                        bool has_callback) const;
     void keep_pace(const Submitted& buffered);
     [[nodiscard]] bool is_log_behind() const;
-    [[nodiscard]] Result<void> let_log_catch_up();
+    std::shared_ptr<CommitBatch> wait_for_log();
+    void catch_up();
     void wake_threads(const CommitBatch& batch, std::size_t item_bytes, std::uint64_t due_ns);
     [[nodiscard]] bool tails_want_drain() const noexcept;
     /// Of what a NamedTable holds.

@@ -96,6 +96,11 @@ Result<bool> Engine::drain_once(io::Queue& queue) {
 
 Result<bool> Engine::step_gather(io::Queue& queue, bool block, Gather::Choice choice) {
     if (!drain_->is_idle() || drain_->is_to_gather()) return step_drain(queue, block);
+    if (gather_->is_idle() && drain_->is_catalog_doubtful()) {
+        // A gathering would take the number of the pack that a record in doubt may speak of.
+        if (choice == Gather::Choice::due) return false;  // the next drain begins the catalog anew
+        if (auto settled = drain_->settle_catalog(); !settled) return settled.error();
+    }
     const std::uint64_t written = gather_->written_bytes();
     auto moved = gather_->step(choice);
     if (gather_->written_bytes() != written) {

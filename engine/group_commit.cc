@@ -10,6 +10,8 @@
 namespace braid {
 namespace {
 
+thread_local bool calling_back = false;
+
 /// A batch that has this much is full: it takes no more transactions, and may go out beside
 /// another.
 constexpr std::uint64_t full_batch_bytes = 256 << 10;
@@ -76,6 +78,10 @@ void reserve_memory(CommitBatch& batch, std::uint64_t item_bytes) {
 }
 
 }  // namespace
+
+bool GroupCommit::is_calling_back() noexcept {
+    return calling_back;
+}
 
 void GroupCommit::reserve_callback(CommitBatch& batch) {
     reserve_one(batch.callbacks);
@@ -275,9 +281,11 @@ void GroupCommit::wake(const Batches& done, const CommitBatch* own, const Commit
     if (next != nullptr) io::futex_wake(next->state, 1);
     for (const auto& batch : done) {
         if (sleepers(*batch) != 0) io::futex_wake(batch->state);
+        calling_back = true;
         for (CommitBatch::Callback& callback : batch->callbacks)
             callback.call(batch->error ? after_failure(callback.result, *batch->error)
                                        : std::move(callback.result));
+        calling_back = false;
     }
 }
 

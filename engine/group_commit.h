@@ -83,6 +83,8 @@ public:
     /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
     [[nodiscard]] static Error after_failure(const Result<Receipt>& answer,
                                              const Error& unknown) noexcept;
+    /// Whether this thread is in a callback: it may be leading.
+    [[nodiscard]] static bool is_calling_back() noexcept;
     /// (L) Makes sure that the batch can take one more callback. May throw std::bad_alloc.
     static void reserve_callback(CommitBatch& batch);
     /// (L) Bytes sequenced and not handed to the log yet.

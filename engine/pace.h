@@ -25,7 +25,7 @@ public:
     /// A drain has ended that has moved so many bytes in this time; none if it came to nothing.
     void drained(std::uint64_t bytes, std::uint64_t took_ns) noexcept {
         ends_ns_.store(0, std::memory_order_relaxed);
-        if (bytes >= drained_bytes_min)
+        if (bytes >= std::min(drained_bytes_min, budget_ / 4))
             ns_per_mib_.store(took_ns * mib / bytes, std::memory_order_relaxed);
     }
     /// How long who has just added so many bytes is to sleep, where so many are in memory. All take

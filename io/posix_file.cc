@@ -75,7 +75,7 @@ std::int64_t PosixFile::raw_read(std::span<std::byte> into, std::uint64_t offset
 }
 
 std::int64_t PosixFile::raw_write(Bytes bytes, std::uint64_t offset, WriteMode mode) {
-    if (mode == WriteMode::uncached && uncached_flag() != 0) {
+    if (mode == WriteMode::uncached && !direct_ && uncached_flag() != 0) {
         const std::int64_t result = write_flagged(fd_, bytes, offset, uncached_flag());
         if (!may_be_refused_flag(result)) return result;
     }

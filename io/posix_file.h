@@ -38,6 +38,7 @@ public:
     [[nodiscard]] std::size_t transfer_unit() const noexcept override {
         return direct_ ? block_bytes : 1;
     }
+    [[nodiscard]] bool direct() const noexcept { return direct_; }
 
 private:
     const int fd_;

@@ -132,7 +132,7 @@ void UringQueue::prepare(io_uring_sqe& sqe, const Request& request, std::size_t 
                             request.offset);
         plain_[slot] = file->flushes() ? 1 : 0;
         if (request.mode == WriteMode::durable && plain_[slot] == 0) sqe.rw_flags = RWF_DSYNC;
-        if (request.mode == WriteMode::uncached) sqe.rw_flags = uncached_flag();
+        if (request.mode == WriteMode::uncached && !file->direct()) sqe.rw_flags = uncached_flag();
     } else {
         io_uring_prep_fsync(&sqe, file->fd(), IORING_FSYNC_DATASYNC);
     }
