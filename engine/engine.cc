@@ -138,8 +138,10 @@ bool Engine::is_log_behind() const {
 }
 
 /// If that is so, waits for one batch, the oldest, and returns it, durable or failed. So nobody
-/// waits for all that is there, nor for what comes meanwhile.
+/// waits for all that is there, nor for what comes meanwhile; nor in a callback, whose thread may
+/// be the one that writes it.
 std::shared_ptr<CommitBatch> Engine::wait_for_log() {
+    if (GroupCommit::is_calling_back()) return nullptr;
     std::shared_ptr<CommitBatch> oldest;
     bool leads = false;
     {
@@ -275,8 +277,6 @@ Engine::Submitted Engine::submit(TransactionBody& body, Durability durability,
 /// Buffered commits wait for nothing else; with a simulated engine nothing is to be waited for.
 void Engine::keep_pace(const Submitted& buffered) {
     if (!has_threads_) return;
-    // Whoever leads the log can't wait for it.
-    if (GroupCommit::is_calling_back()) return;
     if (buffered.log_is_behind) wait_for_log();
     const std::uint64_t delay =
         pace_.delay_ns(buffered.buffered_bytes, arena_->bytes(), monotonic_ns());

@@ -281,11 +281,11 @@ void GroupCommit::wake(const Batches& done, const CommitBatch* own, const Commit
     if (next != nullptr) io::futex_wake(next->state, 1);
     for (const auto& batch : done) {
         if (sleepers(*batch) != 0) io::futex_wake(batch->state);
-        calling_back = true;
+        const bool is_nested = std::exchange(calling_back, true);
         for (CommitBatch::Callback& callback : batch->callbacks)
             callback.call(batch->error ? after_failure(callback.result, *batch->error)
                                        : std::move(callback.result));
-        calling_back = false;
+        calling_back = is_nested;
     }
 }
 

@@ -83,7 +83,7 @@ public:
     /// What is told to one who waited for a batch that failed: nothing is unknown to a refused one.
     [[nodiscard]] static Error after_failure(const Result<Receipt>& answer,
                                              const Error& unknown) noexcept;
-    /// Whether this thread is in a callback: it may be leading.
+    /// Whether this thread is in a callback: it may be the one that leads, and must not wait.
     [[nodiscard]] static bool is_calling_back() noexcept;
     /// (L) Makes sure that the batch can take one more callback. May throw std::bad_alloc.
     static void reserve_callback(CommitBatch& batch);

@@ -243,9 +243,11 @@ Result<void> Opening::load() {
     const TransactionNumber last = engine_.sequencer_->last_transaction();
     // What is written next goes on behind what headers say.
     if (scan_.last_transaction() > last && !is_planted(PlantedFault::closed_file_unchecked))
-        return Error(Errc::corrupt, fmt::format("the log's headers speak of transactions up to {}, "
-                                                "what is in it ends with {}",
-                                                scan_.last_transaction(), last.value));
+        return Error(Errc::corrupt,
+                     fmt::format("{}: headers of the log speak of transactions up to {}, "
+                                 "what is in it ends with {}",
+                                 wal::log_name(scan_.predecessor_slot), scan_.last_transaction(),
+                                 last.value));
     engine_.recovery_.recovered_transactions = last - storage.transaction();
     engine_.recovery_.torn_bytes = scan_.torn_bytes;
     engine_.recovery_.torn_tail = scan_.torn_tail;

@@ -1,3 +1,5 @@
+#include <future>
+
 #include "engine/engine.h"
 #include "tests/engine/store_fixture.h"
 #include "tests/sim/sim_disk.h"
@@ -93,6 +95,26 @@ TEST_CASE("whoever is far ahead of the log waits for a part of what isn't writte
     CHECK(most < 600);
     CHECK(least > 350);
     must(engine->close());
+}
+
+TEST_CASE(
+    "a buffered commit in a callback doesn't wait for the log, which its own thread may write") {
+    Options options = default_options();
+    options.large_body_bytes = 0;
+    options.tail_bytes_max = 4 << 20;
+    StoreFixture store(options);
+    for (int i = 0; i < 4; ++i) {
+        std::promise<bool> committed;  // by the log thread: nobody else waits
+        auto first = store->begin();
+        first.append("sp", "a", "x");
+        first.commit_async([&](const Result<Receipt>&) {
+            auto transaction = store->begin();
+            transaction.append("sp", "b", std::string(1100 << 10, 'x'));  // so the log is behind
+            committed.set_value(transaction.commit(Durability::buffered).has_value());
+        });
+        CHECK(committed.get_future().get());
+        must(store->drain());
+    }
 }
 
 TEST_CASE("a close leaves little log, though a large next file is half made") {
